@@ -1,0 +1,26 @@
+"""Diagnostics as data: what is wrong, where, and what would cure it. Rendering is in `render`."""
+
+from netspec.diagnostics.collector import Collector
+from netspec.diagnostics.diagnostic import (
+    Diagnostic,
+    DiagnosticError,
+    Note,
+    Severity,
+    nearest,
+    printable,
+    spell,
+)
+from netspec.diagnostics.span import Source, Span
+
+__all__ = [
+    "Collector",
+    "Diagnostic",
+    "DiagnosticError",
+    "Note",
+    "Severity",
+    "Source",
+    "Span",
+    "nearest",
+    "printable",
+    "spell",
+]

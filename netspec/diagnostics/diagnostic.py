@@ -1,0 +1,135 @@
+"""What went wrong, as data: a code, facts, a place; the prose is a template that the facts fill."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from netspec.diagnostics.span import Span
+
+SPELLED_LIMIT = 80  # characters of a user's value that a message quotes
+
+
+class Severity(StrEnum):
+    """How a diagnostic counts: an error fails the command, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A second place that explains a diagnostic: where the other shape came from, who instantiated the block."""
+
+    text: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnostic:
+    """The base of everything netspec says about a spec, a model or a file.
+
+    A subclass adds facts as fields and sets `code`, `message` and, where they help, `label` (beside the
+    carets) and `help` (the cure). The three texts are `str.format` templates over the fields and
+    properties; `help` may be a property where it depends on the facts. An empty text is left out.
+    """
+
+    code: ClassVar[str]
+    message: ClassVar[str]
+    severity: ClassVar[Severity] = Severity.ERROR
+
+    span: Span | None = None
+    notes: tuple[Note, ...] = ()
+    times: int = 1
+
+    @property
+    def label(self) -> str:
+        """The template of the words beside the carets; empty where the message says it all."""
+        return ""
+
+    @property
+    def help(self) -> str:
+        """The template of the cure; empty where none is known."""
+        return ""
+
+    def fill(self, template: str) -> str:
+        """`template` with this diagnostic's facts in their places."""
+        return template.format_map(_Facts(self))
+
+    @property
+    def text(self) -> str:
+        """The message, filled."""
+        return self.fill(self.message)
+
+    def at(self, span: Span | None, *notes: Note) -> Self:
+        """The same facts at a place; raised deep inside, placed by the caller that knows the text."""
+        return replace(self, span=span, notes=self.notes + notes)
+
+
+class _Facts(Mapping[str, Any]):
+    """A diagnostic's fields and properties, as `str.format_map` looks them up."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self._diagnostic = diagnostic
+
+    def __getitem__(self, key: str) -> Any:
+        return getattr(self._diagnostic, key)
+
+    def __iter__(self) -> Any:  # pragma: no cover - required by Mapping, format_map only looks up
+        return iter(())
+
+    def __len__(self) -> int:  # pragma: no cover - as above
+        return 0
+
+
+class DiagnosticError(Exception):
+    """Carries diagnostics to the caller that can place, collect or print them."""
+
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        super().__init__("; ".join(d.text for d in diagnostics))
+        self.diagnostics: tuple[Diagnostic, ...] = diagnostics
+
+
+def spell(value: object, limit: int = SPELLED_LIMIT) -> str:
+    """A spec's value as a user would write it in YAML, on one line, printable and cut to `limit` characters."""
+    text = _spelled(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _spelled(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"an integer of {value.bit_length()} bits"  # str() of a huge integer is refused by Python
+    if isinstance(value, str):
+        return printable(value[: SPELLED_LIMIT * 2])
+    if isinstance(value, Mapping):
+        items = list(value.items())[:SPELLED_LIMIT]
+        return "{" + ", ".join(f"{_spelled(k)}: {_spelled(v)}" for k, v in items) + "}"
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(_spelled(v) for v in value[:SPELLED_LIMIT]) + "]"
+    return str(value)
+
+
+def printable(text: str) -> str:
+    """`text` with control characters, escapes and lone surrogates spelled out: safe on any terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that a user who wrote `name` most likely meant, or None if none is near."""
+    candidates = list(known)
+    if len(name) > 100:
+        return None
+    folded = {candidate.lower(): candidate for candidate in candidates}
+    if name.lower() in folded and folded[name.lower()] != name:
+        return folded[name.lower()]
+    found = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None

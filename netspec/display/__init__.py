@@ -1,0 +1,1 @@
+"""What commands show: tables, summaries, progress. Data comes in, text goes out."""

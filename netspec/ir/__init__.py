@@ -1,0 +1,1 @@
+"""The intermediate representation: Graph, Node, Value, TensorType, symbolic Dims, Window and Cost."""

@@ -1,0 +1,135 @@
+"""The Graph: typed, flat, frozen; what every stage after the language reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from netspec.diagnostics.span import Span
+from netspec.ir.dim import Bounds
+from netspec.ir.tensor import TensorType
+
+if TYPE_CHECKING:
+    from netspec.ops.base import Op
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One tensor that flows: a graph's input, or a port of a node.
+
+    `name` is unique in the graph and is the tensor's name in the ONNX file: a node's only or first port
+    bears the node's name, the others `NODE.PORT`.
+    """
+
+    name: str
+    type: TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """How raw data becomes an input: resize to (height, width), times `scale`, minus `mean`, over `std`.
+
+    `mean` and `std` hold one number for all channels, or one a channel.
+    """
+
+    scale: float | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    resize: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphInput:
+    """A named input of the network."""
+
+    value: Value
+    span: Span
+    preprocess: Preprocess | None = None
+
+    @property
+    def name(self) -> str:
+        return self.value.name
+
+
+@dataclass(frozen=True, slots=True)
+class GraphOutput:
+    """A named output: which value it gives, and its labels if it has any (one a class)."""
+
+    name: str
+    value: Value
+    span: Span
+    labels: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Draw a parameter by torch.nn.init's function `name` (without its last underscore)."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Set a parameter to literal numbers, in the order of its elements."""
+
+    shape: tuple[int, ...]
+    numbers: tuple[float, ...]
+
+
+InitRule = Distribution | Values
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One layer: an operation, what it reads, what it gives.
+
+    `name` is its path in the module tree, joined by dots (`stage.0.conv2d_1`). `init` gives the rule of
+    each parameter that the spec speaks of, by the parameter's name.
+    """
+
+    name: str
+    op: Op
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    span: Span
+    init: Mapping[str, InitRule] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Value:
+        """The first port: what `NODE` alone means in `from`."""
+        return self.outputs[0]
+
+    @property
+    def input_types(self) -> tuple[TensorType, ...]:
+        return tuple(value.type for value in self.inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """A checked network: its nodes in the order of the spec, which is an order of evaluation.
+
+    `bounds` holds the declared and inferred range of every symbolic dimension. `resolved` is the spec as
+    plain data with its parameters set, the text from which the same graph is made again.
+    """
+
+    name: str
+    inputs: tuple[GraphInput, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[GraphOutput, ...]
+    bounds: Mapping[str, Bounds]
+    resolved: Mapping[str, Any]
+
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbolic dimensions, in the order in which the inputs name them."""
+        return tuple(self.bounds)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Node]:
+        return {node.name: node for node in self.nodes}
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)

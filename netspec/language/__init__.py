@@ -1,0 +1,1 @@
+"""Text to Graph: reading, the document's models, expressions, elaboration."""

@@ -1,0 +1,100 @@
+"""A step's operation and its arguments: looked up, evaluated, validated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from netspec.diagnostics import Collector, Diagnostic, Span, nearest, spell
+from netspec.ir.dim import UNKNOWN, Dim
+from netspec.language.resolve import Resolver
+from netspec.language.tree import Tree
+from netspec.language.validation import WrongValue, argument_faults, quoted
+from netspec.ops.base import Op
+from netspec.ops.catalogue import FAMILIES, find
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnknownOperation(Diagnostic):
+    """A capitalised word that is no operation."""
+
+    code = "NS205"
+    message = "there is no operation {name}"
+
+    name: str
+    suggestion: str | None
+
+    @property
+    def help(self) -> str:
+        return "did you mean {suggestion}?" if self.suggestion else "netspec ops lists them all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositionalArguments(Diagnostic):
+    """An operation followed by a bare value: arguments are always named."""
+
+    code = "NS230"
+    message = "the arguments of {op} are named, and {got} has no name"
+
+    op: str
+    got: str
+    first: str
+
+    @property
+    def help(self) -> str:
+        return f"write {self.op}: {{{self.first}: {self.got}}}" if self.first else "write {op} alone"
+
+
+def find_operation(name: str, place: Span, collector: Collector) -> type[Op] | None:
+    """The operation of this name, or None and NS205."""
+    operation = find(name)
+    if operation is None:
+        unknown = UnknownOperation(name=spell(name), suggestion=nearest(name, FAMILIES))
+        collector.add(unknown.at(place))
+    return operation
+
+
+def make_operation(
+    operation: type[Op], arguments: Tree | None, place: Span, resolver: Resolver, collector: Collector
+) -> Op | None:
+    """The operation with its arguments; None, and diagnostics, where they are not what it takes.
+
+    Errors: NS204 wrong values, NS206 unknown and NS207 missing arguments, NS230 arguments without names.
+    """
+    name = operation.__name__
+    given: Any = {} if arguments is None else arguments.value
+    if given is None:
+        given = {}
+    if not isinstance(given, dict):
+        assert arguments is not None
+        first = next(iter(operation.model_fields), "")
+        wanted = next((n for n, field in operation.model_fields.items() if field.is_required()), first)
+        positional = PositionalArguments(op=name, got=quoted(given), first=wanted)
+        collector.add(positional.at(arguments.span))
+        return None
+    values: dict[str, Any] = {}
+    unknown = False
+    for key, entry in arguments.entries.items() if arguments is not None else ():
+        value = resolver.value(entry.value)
+        if value is UNKNOWN:
+            unknown = True
+            continue
+        if isinstance(value, Dim):
+            expected = "a number; the size that it is computed from is symbolic"
+            collector.add(WrongValue(key=key, expected=expected, got=str(value)).at(entry.value.span))
+            unknown = True
+            continue
+        values[key] = value
+    try:
+        made = operation.model_validate(values)
+    except ValidationError as error:
+        faults = argument_faults(name, operation, error, arguments, place)
+        # An argument whose value is unknown because of an error was given: it is not missing.
+        known_given = set(given)
+        collector.extend(
+            f for f in faults if not (unknown and getattr(f, "argument", None) in known_given)
+        )
+        return None
+    return None if unknown else made

@@ -1,0 +1,59 @@
+"""The kinds of arguments that operations take: what they accept, and how a message names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+SIZE_LIMIT = 2**31 - 1  # a larger size overflows the int32 that runtimes index with
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Metadata of an argument's type: how a message says what belongs there."""
+
+    text: str
+
+
+def spread(count: int) -> Callable[[Any], Any]:
+    """A validator that turns one number into `count` of them, and a list into a tuple."""
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return (value,) * count
+        return tuple(value) if isinstance(value, list) else value
+
+    return validate
+
+
+def listed(value: Any) -> Any:
+    """Turn a list into a tuple: strict validation takes nothing else for one."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+_Positive = Annotated[int, Field(ge=1, le=SIZE_LIMIT)]
+_NonNegative = Annotated[int, Field(ge=0, le=SIZE_LIMIT)]
+
+PositiveInt = Annotated[_Positive, Expected("a positive integer")]
+NonNegativeInt = Annotated[_NonNegative, Expected("an integer of at least 0")]
+Int = Annotated[int, Field(ge=-SIZE_LIMIT, le=SIZE_LIMIT), Expected("an integer")]
+Bool = Annotated[bool, Expected("true or false")]
+Float = Annotated[float, Expected("a number")]
+PositiveFloat = Annotated[float, Field(gt=0), Expected("a positive number")]
+NonNegativeFloat = Annotated[float, Field(ge=0), Expected("a number of at least 0")]
+Probability = Annotated[float, Field(ge=0, le=1), Expected("a probability between 0 and 1")]
+Number = Annotated[int | float, Expected("a number")]
+
+Pair = Annotated[
+    tuple[_Positive, _Positive],
+    BeforeValidator(spread(2), json_schema_input_type=_Positive | tuple[_Positive, _Positive]),
+    Expected("a positive integer, or a list of two (height, width)"),
+]
+NonNegativePair = Annotated[
+    tuple[_NonNegative, _NonNegative],
+    BeforeValidator(spread(2), json_schema_input_type=_NonNegative | tuple[_NonNegative, _NonNegative]),
+    Expected("an integer of at least 0, or a list of two (height, width)"),
+]

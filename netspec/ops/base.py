@@ -1,0 +1,123 @@
+"""What an operation is: a frozen argument list whose methods are its rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from netspec.diagnostics import Diagnostic
+from netspec.ir.cost import Cost
+from netspec.ir.dim import Size
+from netspec.ir.tensor import DType, TensorType
+from netspec.ir.window import Window
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Types = TensorType | tuple[TensorType, ...]
+
+
+class Fault(Exception):
+    """A rule that an operation's arguments or inputs break: a diagnostic without a place.
+
+    `field` is the argument at fault, if one is: the caller points there, otherwise at the operation.
+    `input` is the index of the input whose origin a note should show.
+    """
+
+    def __init__(self, diagnostic: Diagnostic, *, field: str | None = None, input: int | None = None) -> None:
+        super().__init__(diagnostic.text)
+        self.diagnostic = diagnostic
+        self.field = field
+        self.input = input
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A size must be `minimum` or more; where it is symbolic, this bounds its symbols from below."""
+
+    size: Size
+    minimum: int
+    otherwise: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Two sizes must be equal, for every value that their symbols may take."""
+
+    left: Size
+    right: Size
+    otherwise: Fault
+
+
+Demand = AtLeast | Same
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One tensor that an operation owns, under the name that its torch module gives it.
+
+    `trained` is true of parameters and false of buffers (running statistics), which are saved and
+    exported but not counted as parameters.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: DType = DType.FLOAT32
+    trained: bool = True
+
+
+class Op(BaseModel):
+    """One operation of the catalogue, with its arguments.
+
+    A subclass bears the name of the torch.nn class that it computes; its fields are that class's arguments
+    with their defaults. `infer`, `build` and `lower` say independently of each other what it computes: on
+    types, in torch, in ONNX. The caller checks `demands` first; `infer` then may assume that they hold and
+    gives UNKNOWN for a size that has no meaning.
+
+    `arguments` names the inputs, in order. A `variadic` operation takes its last one any number of times.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    arguments: ClassVar[tuple[str, ...]] = ("input",)
+    variadic: ClassVar[bool] = False
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """Names of the outputs; the first is what the layer's name alone means."""
+        return ("output",)
+
+    def demands(self, *inputs: Any, **_: Any) -> Iterable[Demand]:
+        """What must hold of the inputs' sizes; raises Fault where a rule does not depend on a symbol."""
+        return ()
+
+    def remarks(self, *inputs: Any, **_: Any) -> Iterable[Fault]:
+        """What is allowed but likely a mistake; the caller reports these as warnings."""
+        return ()
+
+    # As many TensorType parameters as there are inputs; one type, or a tuple of one per port.
+    infer: ClassVar[Callable[..., Types]]
+
+    def weights(self, *inputs: Any, **_: Any) -> tuple[Weight, ...]:
+        """The tensors that the operation owns, in the order of its module's state dict."""
+        return ()
+
+    def window(self, *inputs: Any, **_: Any) -> Window | None:
+        """The window over the trailing axes that an output element sees; None where it is not a window.
+
+        An operation that acts on every element alone has the empty window.
+        """
+        return ()
+
+    def cost(self, *types: Any, **_: Any) -> Cost:
+        """Multiply-adds over the whole batch; called with the input types, then the output types."""
+        return Cost()
+
+    # The input types -> the torch module. Imports torch inside.
+    build: ClassVar[Callable[..., nn.Module]]
+
+    # lower(graph: Emitter, *inputs: str, weights=Weights) -> the tensor's name, or a tuple of one per port.
+    lower: ClassVar[Callable[..., str | tuple[str, ...]]]

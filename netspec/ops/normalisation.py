@@ -1,0 +1,150 @@
+"""Normalisations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from netspec.ir.tensor import DType, TensorType
+from netspec.ir.window import Window
+from netspec.ops.arguments import Bool, NonNegativeFloat, PositiveInt, Probability
+from netspec.ops.base import Demand, Op, Weight
+from netspec.ops.faults import need_declared, need_floating, need_number, need_rank
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from netspec.onnx_backend.emitter import Emitter, Weights
+
+
+class BatchNorm(Op):
+    """What the batch normalisations share: a mean and a variance per channel, over all other dimensions."""
+
+    ranks: ClassVar[tuple[int, ...]]
+    takes: ClassVar[str]
+
+    num_features: PositiveInt | None = None
+    eps: NonNegativeFloat = 1e-5
+    momentum: Probability | None = 0.1
+    affine: Bool = True
+    track_running_stats: Bool = True
+
+    def demands(self, x: TensorType) -> Iterator[Demand]:
+        op = type(self).__name__
+        need_rank(op, x, self.ranks, self.takes)
+        need_floating(op, x)
+        need_number(op, "channels", x.known[1], x)
+        need_declared("num_features", self.num_features, x.known[1], x)
+        yield from ()
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x
+
+    def window(self, x: TensorType) -> Window | None:
+        # Without running statistics every element depends on the whole batch.
+        return () if self.track_running_stats else None
+
+    def weights(self, x: TensorType) -> tuple[Weight, ...]:
+        channels = x.known[1]
+        assert isinstance(channels, int)
+        tensors: list[Weight] = []
+        if self.affine:
+            tensors += [Weight(name, (channels,), x.dtype) for name in ("weight", "bias")]
+        if self.track_running_stats:
+            tensors += [
+                Weight(name, (channels,), x.dtype, trained=False) for name in ("running_mean", "running_var")
+            ]
+            tensors.append(Weight("num_batches_tracked", (), DType.INT64, trained=False))
+        return tuple(tensors)
+
+    def _arguments(self, x: TensorType) -> dict[str, Any]:
+        """The arguments of the torch module, but for the number of features."""
+        from netspec.torch_backend.dtypes import torch_dtype
+
+        return {
+            "eps": self.eps,
+            "momentum": self.momentum,
+            "affine": self.affine,
+            "track_running_stats": self.track_running_stats,
+            "dtype": torch_dtype(x.dtype),
+        }
+
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
+        dtype, channels = graph.type(x).dtype, graph.type(x).known[1]
+        assert isinstance(channels, int)
+        if not self.track_running_stats:
+            return self._of_the_batch(graph, x, weights)
+        if self.affine:
+            scale, shift = weights["weight"], weights["bias"]
+        else:
+            scale, shift = (graph.constant([float(value)] * channels, dtype) for value in (1, 0))
+        statistics = weights["running_mean"], weights["running_var"]
+        return graph.node("BatchNormalization", x, scale, shift, *statistics, epsilon=self.eps)
+
+    def _of_the_batch(self, graph: Emitter, x: str, weights: Weights) -> str:
+        """Normalise by the statistics of this very batch, as torch does when it tracks none."""
+        dtype, rank = graph.type(x).dtype, graph.type(x).rank
+        others = [axis for axis in range(rank) if axis != 1]
+
+        def mean(tensor: str) -> str:
+            if graph.opset < 18:
+                return graph.node("ReduceMean", tensor, axes=others, keepdims=1)
+            return graph.node("ReduceMean", tensor, graph.constant(others, DType.INT64), keepdims=1)
+
+        centred = graph.node("Sub", x, mean(x))
+        variance = mean(graph.node("Mul", centred, centred))
+        spread = graph.node("Sqrt", graph.node("Add", variance, graph.constant(self.eps, dtype)))
+        y = graph.node("Div", centred, spread)
+        if not self.affine:
+            return y
+        if rank > 2:
+            per_channel = graph.constant([-1] + [1] * (rank - 2), DType.INT64)
+            scale, shift = (graph.node("Reshape", weights[name], per_channel) for name in ("weight", "bias"))
+        else:
+            scale, shift = weights["weight"], weights["bias"]
+        return graph.node("Add", graph.node("Mul", y, scale), shift)
+
+
+class BatchNorm1d(BatchNorm):
+    """Batch normalisation, (N, C) or (N, C, L) -> the same shape.
+
+    Evaluation: (x - running_mean) / sqrt(running_var + eps) * weight + bias, per channel; without
+    track_running_stats, by the mean and variance of the batch itself.
+
+    Errors:  NS301 the input has other than 2 or 3 dimensions; NS305 num_features differs from C.
+    Source:  torch.nn.BatchNorm1d; ONNX BatchNormalization-15.
+    """
+
+    ranks = (2, 3)
+    takes = "(N, C) or (N, C, L)"
+
+    def build(self, x: TensorType) -> nn.Module:
+        from torch import nn
+
+        channels = x.known[1]
+        assert isinstance(channels, int)
+        return nn.BatchNorm1d(channels, **self._arguments(x))
+
+
+class BatchNorm2d(BatchNorm):
+    """Batch normalisation of images, (N, C, H, W) -> the same shape.
+
+    Evaluation: (x - running_mean) / sqrt(running_var + eps) * weight + bias, per channel; without
+    track_running_stats, by the mean and variance of the batch itself.
+
+    Errors:  NS301 the input has other than 4 dimensions; NS305 num_features differs from C.
+    Source:  torch.nn.BatchNorm2d; ONNX BatchNormalization-15.
+    """
+
+    ranks = (4,)
+    takes = "a batch of images (N, C, H, W)"
+
+    def build(self, x: TensorType) -> nn.Module:
+        from torch import nn
+
+        channels = x.known[1]
+        assert isinstance(channels, int)
+        return nn.BatchNorm2d(channels, **self._arguments(x))
+
+
+OPERATIONS = (BatchNorm1d, BatchNorm2d)

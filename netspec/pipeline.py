@@ -1,0 +1,238 @@
+"""The stages in their order: check a spec to a Graph; build it to a verified ONNX file."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netspec.diagnostics import Collector, Diagnostic
+from netspec.ir.graph import Graph
+from netspec.language.document import load
+from netspec.language.elaborate import elaborate
+from netspec.language.source import parse, read
+from netspec.language.tree import Tree
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from netspec.onnx_backend.export import Export
+    from netspec.verify.certificate import Certificate
+    from netspec.verify.samples import Samples
+
+DEFAULT_OUT = Path("exports")
+CALIBRATION_BATCH = 16  # samples from which an untrained network's BatchNorm takes its statistics
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A spec that holds: its graph, and warnings about it."""
+
+    graph: Graph
+    warnings: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What `build` made. `path` is the exported file, None where verification did not pass it."""
+
+    checked: Checked
+    export: Export
+    certificate: Certificate
+    path: Path | None
+    certificate_path: Path | None
+    rejected: Path | None
+    trained: bool
+
+
+def check(path: Path | str, *, settings: Mapping[str, str] | None = None) -> Checked:
+    """Read a spec file and check all of it; imports no torch.
+
+    `settings` gives parameters other values than their defaults, as text (`{"classes": "47"}`).
+
+    Errors: DiagnosticError with everything that is wrong with the file.
+    """
+    with _frozen_garbage():
+        return _check(read(path), settings or {})
+
+
+def check_text(text: str, name: str, *, settings: Mapping[str, str] | None = None) -> Checked:
+    """As `check`, for a spec that is JSON text already, such as a model's metadata."""
+    with _frozen_garbage():
+        return _check(parse(text, name, "json"), settings or {})
+
+
+def _check(tree: Tree, settings: Mapping[str, str]) -> Checked:
+    collector = Collector()
+    document = load(tree, settings, collector)
+    graph = elaborate(document, collector) if document is not None else None
+    collector.raise_if_failed()
+    assert graph is not None, "a spec without a graph has an error that says so"
+    return Checked(graph, collector.diagnostics)
+
+
+@contextmanager
+def _frozen_garbage() -> Iterator[None]:
+    """No garbage collection while a graph grows: nothing of it is garbage, and looking costs the square."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def build(
+    spec: Path | str,
+    *,
+    settings: Mapping[str, str] | None = None,
+    weights: Path | None = None,
+    any_graph: bool = False,
+    save_weights: Path | None = None,
+    out: Path = DEFAULT_OUT,
+    opset: int | None = None,
+    seed: int = 0,
+    samples: Path | None = None,
+    keep_rejected: bool = False,
+    progress: Progress | None = None,
+) -> Built:
+    """Check a spec, build it in torch, export it to `out/NAME.onnx`, verify the file and certify it.
+
+    The file appears only if verification passes; then `NAME.cert.json` lies beside it. Without `weights` (a
+    safetensors file) they are drawn from `seed`, and BatchNorm's statistics come from one drawn batch.
+
+    Errors: DiagnosticError for everything that is the spec's, the data's or the disk's fault.
+    """
+    from netspec.onnx_backend.opset import DEFAULT_OPSET, supported_opset
+
+    report = progress or _silent
+    report("checking", 0.0)
+    checked = check(spec, settings=settings)
+    graph = checked.graph
+    opset = supported_opset(DEFAULT_OPSET if opset is None else opset)
+    real = _samples(samples, graph) if samples is not None else None
+    report("importing torch", 0.0)
+    module = _module(graph, weights, any_graph, seed)
+    if save_weights is not None:
+        from netspec.torch_backend.weights import save_weights as save
+
+        save(module, graph, save_weights)
+    return _publish(checked, module, out, opset, seed, real, keep_rejected, weights is not None, report)
+
+
+def _silent(stage: str, done: float) -> None:
+    """The progress of a caller that asked for none."""
+
+
+def _samples(path: Path, graph: Graph) -> Samples:
+    """Real inputs, read and held against the graph before anything expensive begins."""
+    from netspec.verify.fitting import prepare
+    from netspec.verify.samples import read_samples
+
+    samples = read_samples(path)
+    prepare(samples, graph)
+    return samples
+
+
+def _module(graph: Graph, weights: Path | None, any_graph: bool, seed: int) -> nn.Module:
+    from netspec.torch_backend.build import build as build_module
+
+    if weights is not None:
+        from netspec.torch_backend.weights import load as load_weights
+        from netspec.torch_backend.weights import read_weights
+
+        module = build_module(graph, device="meta")
+        load_weights(module, read_weights(weights, graph, any_graph=any_graph), str(weights))
+    else:
+        module = build_module(graph, seed=seed)
+        _calibrate(module, graph, seed)
+    return module.eval()
+
+
+def _calibrate(module: nn.Module, graph: Graph, seed: int) -> None:
+    from torch import from_numpy
+
+    from netspec.torch_backend.calibrate import calibrate, has_statistics
+    from netspec.verify.inputs import drawn_batch
+
+    if has_statistics(module):
+        feeds = drawn_batch(graph, CALIBRATION_BATCH, seed)
+        calibrate(module, [from_numpy(feeds[graph_input.name]) for graph_input in graph.inputs])
+
+
+def _publish(
+    checked: Checked,
+    module: nn.Module,
+    out: Path,
+    opset: int,
+    seed: int,
+    samples: Samples | None,
+    keep_rejected: bool,
+    trained: bool,
+    report: Progress,
+) -> Built:
+    """Export and verify beside the file's place; move it there if it passed."""
+    from netspec.files import published
+    from netspec.onnx_backend.export import export
+    from netspec.torch_backend.weights import arrays
+    from netspec.verify.certificate import Verdict
+    from netspec.verify.gates import verify
+
+    graph = checked.graph
+    target = out / f"{graph.name}.onnx"
+    weights = arrays(module)
+    try:
+        with published(target) as beside:
+            report("exporting", 0.0)
+            exported = export(graph, weights, beside, opset=opset)
+            certificate = verify(
+                beside, graph, weights, samples=samples, seed=seed, file=target.name, progress=report
+            )
+            certificate_path = target.with_suffix(".cert.json")
+            beside.with_name(certificate_path.name).write_text(certificate.to_json(), encoding="utf-8")
+            if certificate.verdict is not Verdict.PASSED:
+                kept = _keep(beside, target) if keep_rejected else None
+                raise _Rejected(kept)
+    except _Rejected as rejected:
+        return Built(checked, exported, certificate, None, None, rejected.kept, trained)
+    return Built(checked, exported, certificate, target, certificate_path, None, trained)
+
+
+def _keep(beside: Path, target: Path) -> Path:
+    """Move a file that verification rejected to `NAME.rejected.onnx`, where nobody deploys it by mistake."""
+    rejected = target.with_suffix(".rejected.onnx")
+    beside.replace(rejected)
+    return rejected
+
+
+class _Rejected(Exception):
+    """Leaves `published` so that nothing appears."""
+
+    def __init__(self, kept: Path | None) -> None:
+        super().__init__("verification did not pass")
+        self.kept = kept
+
+
+def verify_file(
+    path: Path, *, samples: Path | None = None, seed: int = 0, progress: Progress | None = None
+) -> tuple[Graph, Certificate]:
+    """Put an exported file through the gates again, from what it carries itself.
+
+    Its spec comes from its metadata and its weights from its initializers, so that nothing else is needed.
+
+    Errors: DiagnosticError where it is no model of netspec, or its spec does not hold.
+    """
+    from netspec.onnx_backend.read import read_model
+    from netspec.verify.gates import verify
+
+    model = read_model(path)
+    spec = model.metadata["netspec.spec"]
+    graph = check_text(spec, f"{path} (its spec)").graph
+    real = _samples(samples, graph) if samples is not None else None
+    return graph, verify(path, graph, None, samples=real, seed=seed, progress=progress)

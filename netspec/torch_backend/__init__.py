@@ -1,0 +1,1 @@
+"""Graph to torch: the module, its initialisation, its weights."""

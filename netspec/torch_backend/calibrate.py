@@ -1,0 +1,43 @@
+"""Statistics for the batch normalisations of a network that was not trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def _norms(module: nn.Module) -> list[_BatchNorm]:
+    return [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+
+
+def has_statistics(module: nn.Module) -> bool:
+    """Whether any part of a module keeps running statistics."""
+    return bool(_norms(module))
+
+
+@torch.no_grad()
+def calibrate(module: nn.Module, inputs: Sequence[Tensor]) -> None:
+    """Set every running mean and variance to those of one batch.
+
+    With the statistics that torch begins with (0 and 1) the signal of an untrained network can die out on
+    its way, and a check that sees no signal proves nothing.
+    """
+    norms = _norms(module)
+    training = module.training
+    momenta = [norm.momentum for norm in norms]
+    module.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain average of all batches, of which there is one
+        norm.train()
+    try:
+        module(*inputs)
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+            assert norm.num_batches_tracked is not None
+            norm.num_batches_tracked.zero_()
+        module.train(training)

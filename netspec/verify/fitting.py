@@ -1,0 +1,158 @@
+"""Samples made to fit a network's inputs: axes added, preprocessing applied, shapes checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from netspec.diagnostics import Diagnostic, DiagnosticError
+from netspec.ir.dim import Bounds, Dim
+from netspec.ir.graph import Graph, GraphInput
+from netspec.ir.tensor import TensorType
+from netspec.verify.preprocess import preprocess
+from netspec.verify.samples import Samples
+from netspec.verify.tolerance import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplesDoNotFit(Diagnostic):
+    """The samples' shape is not the input's."""
+
+    code = "NS553"
+    message = "the samples in {path} are {got}, but the input {input} is {expected}"
+
+    path: str
+    input: str
+    got: str
+    expected: TensorType
+    advice: str = ""
+
+    @property
+    def help(self) -> str:
+        return "{advice}" if self.advice else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleNamesDiffer(Diagnostic):
+    """A file does not have an array for every input."""
+
+    code = "NS554"
+    message = "{path} has {got}, but the network takes {expected}"
+
+    path: str
+    got: str
+    expected: str
+
+    @property
+    def help(self) -> str:
+        return "give an .npz that holds one array for each input, under the input's name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TooFewSamples(Diagnostic):
+    """The network takes batches of a fixed size, and the file has fewer samples."""
+
+    code = "NS555"
+    message = "{path} has {got} samples, but the network takes {batch} at once"
+
+    path: str
+    got: int
+    batch: int
+
+
+def prepare(samples: Samples, graph: Graph) -> dict[str, Array]:
+    """The samples as inputs of a graph, by name, preprocessed, (N, ...) with one N for all."""
+    arrays = _by_input(samples, graph)
+    prepared = {
+        entry.name: prepare_input(arrays[entry.name], entry, graph.bounds, samples.name)
+        for entry in graph.inputs
+    }
+    count = min(len(array) for array in prepared.values())
+    first = graph.inputs[0].value.type.known[0]
+    batch = first if isinstance(first, int) else graph.bounds[str(first)].least
+    if count < batch:
+        raise DiagnosticError(TooFewSamples(path=samples.name, got=count, batch=batch))
+    return {name: array[:count] for name, array in prepared.items()}
+
+
+def _by_input(samples: Samples, graph: Graph) -> Mapping[str, Array]:
+    names = [entry.name for entry in graph.inputs]
+    if all(name in samples.arrays for name in names):
+        return samples.arrays
+    if len(names) == len(samples.arrays) == 1:
+        return {names[0]: next(iter(samples.arrays.values()))}
+    got = ", ".join(samples.arrays) if "" not in samples.arrays else "one array without a name"
+    raise DiagnosticError(SampleNamesDiffer(path=samples.name, got=got, expected=", ".join(names)))
+
+
+def prepare_input(array: Array, entry: GraphInput, bounds: Mapping[str, Bounds], path: str) -> Array:
+    """One input's samples, (N, ...) in the input's dtype.
+
+    Images may come as (N, H, W) for one channel, (N, H, W, C), or a single one as (H, W) or (C, H, W); an
+    input of rank two takes images flattened.
+    """
+    type = entry.value.type
+    shaped = _with_axes(array, type)
+    resized = entry.preprocess is not None and entry.preprocess.resize is not None
+    if shaped.ndim == type.rank and type.dtype.is_floating and not (resized and shaped.ndim != 4):
+        shaped = preprocess(shaped, entry.preprocess)
+    if not _fits(shaped.shape, type, bounds):
+        raise DiagnosticError(
+            SamplesDoNotFit(
+                path=path, input=entry.name, got=str(array.shape), expected=type, advice=_advice(shaped, type)
+            )
+        )
+    return np.ascontiguousarray(shaped.astype(str(type.dtype)))
+
+
+def _with_axes(array: Array, type: TensorType) -> Array:
+    """The array with the axes that its shape leaves out, as far as the input's type tells which."""
+    rank = type.rank
+    if rank != 4:
+        flat = math.prod(array.shape[1:])
+        if rank == 2 and array.ndim > 2 and type.known[1] == flat:
+            return array.reshape(len(array), flat)
+        return array[None] if array.ndim == rank - 1 and array.shape[0] == type.known[1] else array
+    channels = type.known[1]
+    if array.ndim == 2:
+        return array[None, None]
+    if array.ndim == 3:
+        return array[None] if channels != 1 and array.shape[0] == channels else array[:, None]
+    if array.ndim == 4 and array.shape[1] != channels and array.shape[3] == channels:
+        return array.transpose(0, 3, 1, 2)
+    return array
+
+
+def _fits(shape: tuple[int, ...], type: TensorType, bounds: Mapping[str, Bounds]) -> bool:
+    """Whether the axes behind the first are the type's, with every symbol at one admissible value.
+
+    The first axis counts samples and is cut into batches later.
+    """
+    if len(shape) != type.rank:
+        return False
+    values: dict[str, int] = {}
+    for size, length in zip(type.known[1:], shape[1:], strict=True):
+        if isinstance(size, int):
+            if size != length:
+                return False
+        elif isinstance(size, Dim) and str(size) in bounds:
+            limits = bounds[str(size)]
+            above = limits.greatest is not None and length > limits.greatest
+            if above or length < limits.least or length % limits.multiple_of:
+                return False
+            if values.setdefault(str(size), length) != length:
+                return False
+    return True
+
+
+def _advice(shaped: Array, type: TensorType) -> str:
+    sizes = type.known[2:]
+    if shaped.ndim == type.rank == 4 and shaped.shape[1] == type.known[1]:
+        if all(isinstance(size, int) for size in sizes):
+            height, width = sizes
+            return f"let the spec resize them: preprocess: {{resize: [{height}, {width}]}} at the input"
+        return "resize them to a size that the dims: of the spec admit"
+    return ""

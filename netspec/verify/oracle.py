@@ -1,0 +1,153 @@
+"""The network in PyTorch, on the weights of the file: its shapes, its float32 outputs, its exact outputs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from netspec.ir.graph import Graph
+from netspec.torch_backend.build import build
+from netspec.torch_backend.weights import load
+from netspec.verify.tolerance import Array
+
+TensorShape = tuple[tuple[int, ...], str]
+
+
+class Oracle:
+    """The module of a graph, without weights until `load` gives it some.
+
+    It is built on the meta device, so that it owns no memory: its parameters become views of the arrays
+    that it is given.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._module = build(graph, device="meta").eval()
+
+    def shapes(self, values: Mapping[str, int]) -> list[TensorShape]:
+        """Shape and dtype of every output where the symbols have these values; nothing is computed."""
+        feeds = [
+            torch.empty(
+                entry.value.type.bind(values), dtype=getattr(torch, entry.value.type.dtype), device="meta"
+            )
+            for entry in self._graph.inputs
+        ]
+        with torch.no_grad():
+            outputs = _several(self._module(*feeds))
+        return [(tuple(y.shape), str(y.dtype).removeprefix("torch.")) for y in outputs]
+
+    def load(self, weights: Mapping[str, Array]) -> None:
+        """Take the weights by the names of the state dict, without copying them."""
+        load(self._module, weights)
+
+    def run(self, feeds: Sequence[Array]) -> list[Array]:
+        """The outputs in the dtypes of the network."""
+        return self._run([_view(feed) for feed in feeds])
+
+    def run_exact(self, feeds: Sequence[Array]) -> list[Array]:
+        """The outputs in float64. Call it inside `exactly`."""
+        return self._run([_wide(_view(feed)) for feed in feeds])
+
+    def _run(self, feeds: Sequence[Tensor]) -> list[Array]:
+        with torch.no_grad():
+            return [y.numpy() for y in _several(self._module(*feeds))]
+
+    @contextmanager
+    def exactly(self) -> Iterator[None]:
+        """In here the module computes in float64, on float32's weights and real arguments.
+
+        One layer at a time is widened, for as long as it runs, so that float64 costs the memory of the
+        largest layer and not of the network.
+        """
+        layers = _layers(self._module, [node.name for node in self._graph])
+        arguments = _round_arguments(self._module)
+        hooks = []
+        for layer in layers:
+            narrow: list[tuple[Tensor, Tensor]] = []
+            hooks.append(layer.register_forward_pre_hook(_widen(narrow)))
+            hooks.append(layer.register_forward_hook(_restore(narrow), always_call=True))
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+            for module, name, value in arguments:
+                setattr(module, name, value)
+
+
+def _several(result: Any) -> tuple[Tensor, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _view(array: Array) -> Tensor:
+    with warnings.catch_warnings():
+        # Weights are mapped from the file and cannot be written; nothing here writes.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
+def _layers(module: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+    """The modules that are widened: the graph's layers, and whatever owns tensors outside of them.
+
+    A layer is widened as a whole since it may read its parts' tensors without calling them.
+    """
+    known = dict(module.named_modules())
+    layers = [known[name] for name in names if name in known]
+    inside = {id(part) for layer in layers for part in layer.modules()}
+    outside = (
+        part
+        for part in module.modules()
+        if id(part) not in inside and (part._parameters or part._buffers) and not part._modules
+    )
+    return [*dict.fromkeys(layers), *outside]
+
+
+def _widen(narrow: list[tuple[Tensor, Tensor]]) -> Any:
+    def hook(layer: nn.Module, _: object) -> None:
+        for tensor in (*layer.parameters(), *layer.buffers()):
+            if tensor.is_floating_point():
+                narrow.append((tensor, tensor.data))
+                tensor.data = tensor.data.double()
+
+    return hook
+
+
+def _restore(narrow: list[tuple[Tensor, Tensor]]) -> Any:
+    def hook(*_: object) -> None:
+        for tensor, data in narrow:
+            tensor.data = data
+        narrow.clear()
+
+    return hook
+
+
+def _round_arguments(module: nn.Module) -> list[tuple[nn.Module, str, object]]:
+    """Round every real argument of every layer to float32, as ONNX's attributes and constants are; returns
+    what they were."""
+    found: list[tuple[nn.Module, str, object]] = []
+    for part in module.modules():
+        for name, value in vars(part).items():
+            rounded = _rounded(value)
+            if rounded is not None and rounded != value:
+                found.append((part, name, value))
+    for part, name, value in found:
+        setattr(part, name, _rounded(value))
+    return found
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return float(np.float32(value))
+    if isinstance(value, tuple | list) and value and all(isinstance(item, float) for item in value):
+        return type(value)(float(np.float32(item)) for item in value)
+    return None

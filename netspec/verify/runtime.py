@@ -1,0 +1,71 @@
+"""onnxruntime, the engine that users run: sessions pinned to one provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+from onnxruntime import GraphOptimizationLevel
+
+from netspec.verify.tolerance import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One way to run a file: a provider, and how far it may rewrite the graph.
+
+    `allowance` is the error granted in any case, in unit roundoffs of the output's dtype.
+    """
+
+    name: str
+    provider: str
+    optimisation: GraphOptimizationLevel
+    allowance: float
+
+
+LANES = (Lane("cpu", "CPUExecutionProvider", GraphOptimizationLevel.ORT_ENABLE_ALL, allowance=4),)
+
+
+class RefusedError(Exception):
+    """onnxruntime refuses to load or to run a file."""
+
+
+class Session:
+    """A file loaded into onnxruntime."""
+
+    def __init__(self, path: Path, lane: Lane) -> None:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = lane.optimisation
+        options.log_severity_level = 4
+        # Idle threads that spin would take the processor from the other engines.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=[lane.provider])
+        except Exception as error:
+            raise RefusedError(_sentence(error)) from error
+        used = self._session.get_providers()
+        if lane.provider not in used:
+            raise RefusedError(f"it runs on {used[0]} where {lane.provider} was asked for")
+
+    @property
+    def inputs(self) -> list[str]:
+        return [entry.name for entry in self._session.get_inputs()]
+
+    @property
+    def outputs(self) -> list[str]:
+        return [entry.name for entry in self._session.get_outputs()]
+
+    def run(self, feeds: Mapping[str, Array]) -> Sequence[Array]:
+        """The outputs, in the file's order."""
+        try:
+            outputs: Sequence[Array] = self._session.run(None, dict(feeds))
+        except Exception as error:
+            raise RefusedError(_sentence(error)) from error
+        return outputs
+
+
+def _sentence(error: Exception) -> str:
+    """onnxruntime's words without its error code."""
+    return str(error).partition(" : ")[2].removeprefix("FAIL : ") or str(error)

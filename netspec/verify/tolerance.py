@@ -1,0 +1,112 @@
+"""How far two results may lie apart, and whether they say anything at all.
+
+No comparison here is true of a NaN: masks of NaN and infinities are compared first, and every error is
+taken over elements that are finite on all sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+SEMANTIC_BOUND = 1e-9
+ROUNDING_FACTOR = 8  # an engine may be this many times worse than PyTorch in float32
+VARIATION_BOUND = 1e-5
+
+UNIT_ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+
+
+def is_integer(array: Array) -> bool:
+    """Whether an output is compared exactly: indices, counts, truth values."""
+    return array.dtype.kind in "iub"
+
+
+def same_masks(a: Array, b: Array) -> bool:
+    """Whether NaN, +inf and -inf stand at the same places."""
+    return bool(
+        np.array_equal(np.isnan(a), np.isnan(b))
+        and np.array_equal(np.isposinf(a), np.isposinf(b))
+        and np.array_equal(np.isneginf(a), np.isneginf(b))
+    )
+
+
+def largest(array: Array, where: NDArray[np.bool_]) -> float:
+    """max|array| over the elements of a mask; 0 where it is empty."""
+    return float(np.max(np.abs(array), initial=0.0, where=where))
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """The rounding error of an engine and of torch, both against float64, and what the first may be."""
+
+    error: float
+    torch_error: float
+    bound: float
+
+    @property
+    def within(self) -> bool:
+        return self.error <= self.bound
+
+
+def rounding(got: Array, torch32: Array, exact: Array, allowance: float) -> Rounding:
+    """Judge one output of one case as a whole, (N, ...), by the largest error among its samples.
+
+    max|got - exact| <= 8 max(max|torch32 - exact|, allowance max|exact|). The samples of a case are drawn
+    alike, so that their errors measure one thing; over so few elements as one sample has, torch is now and
+    then exact by luck. What is wrong with a single small sample is the semantic gate's to find.
+    """
+    finite = np.isfinite(got) & np.isfinite(torch32) & np.isfinite(exact)
+    error = largest(_difference(got, exact, finite), finite)
+    torch_error = largest(_difference(torch32, exact, finite), finite)
+    bound = ROUNDING_FACTOR * max(torch_error, allowance * largest(exact, finite))
+    return Rounding(error, torch_error, bound)
+
+
+def scaled_error(got: Array, exact: Array) -> float:
+    """max|got - exact| / max|exact| over one sample; infinite where only `exact` vanishes."""
+    finite = np.isfinite(got) & np.isfinite(exact)
+    error = largest(_difference(got, exact, finite), finite)
+    scale = largest(exact, finite)
+    if error == 0:
+        return 0.0
+    return error / scale if scale > 0 else float("inf")
+
+
+def _difference(a: Array, b: Array, where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    out = np.zeros(a.shape, np.float64)
+    np.subtract(a, b, out=out, where=where, dtype=np.float64, casting="unsafe")
+    return out
+
+
+def variation(samples: Sequence[Array]) -> float:
+    """How much outputs differ between samples: the largest spread of one element over max|y|.
+
+    0 where all vanish; NaN where no element is finite in every sample. Samples of unequal shapes are
+    compared within each shape.
+    """
+    spread = scale = 0.0
+    compared = False
+    for group in _by_shape(samples):
+        stack = np.stack([sample.astype(np.float64) for sample in group])
+        finite = np.isfinite(stack).all(axis=0)
+        compared = compared or bool(finite.any())
+        high = np.max(stack, axis=0)[finite]
+        low = np.min(stack, axis=0)[finite]
+        spread = max(spread, float(np.max(high - low, initial=0.0)))
+        scale = max(scale, float(np.max(np.abs(stack[:, finite]), initial=0.0)))
+    if not compared:
+        return float("nan")
+    return spread / scale if scale > 0 else 0.0
+
+
+def _by_shape(samples: Sequence[Array]) -> Iterator[list[Array]]:
+    groups: dict[tuple[int, ...], list[Array]] = {}
+    for sample in samples:
+        groups.setdefault(sample.shape, []).append(sample)
+    yield from groups.values()
