@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -377,6 +378,8 @@ def _print_json(data: Any) -> None:
 def main() -> NoReturn:
     """Run the command line; a user's mistake ends in a message and an exit code, never in a traceback."""
     use_utf8()
+    # pydantic looks for plugins in every installed distribution, which takes as long as checking a spec.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
     try:
         app()
     except DiagnosticError as error:
@@ -387,8 +390,6 @@ def main() -> NoReturn:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read the output has enough of it; keep Python from complaining at exit.
-        import os
-
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     sys.exit(0)

@@ -87,7 +87,6 @@ class Report:
         return {"healthy": self.healthy, "rows": [row.to_json() for row in self.rows]}
 
 
-@dataclass(frozen=True, kw_only=True)
 class TwoRuntimes(Diagnostic):
     """onnxruntime and onnxruntime-gpu are both installed; each has overwritten files of the other."""
 
@@ -103,7 +102,6 @@ class TwoRuntimes(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class PackageMissing(Diagnostic):
     """A package that netspec needs is not installed."""
 
@@ -116,7 +114,6 @@ class PackageMissing(Diagnostic):
         return "Install it: pip install {distribution}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class PackageBroken(Diagnostic):
     """A package is installed and cannot be imported."""
 
@@ -130,7 +127,6 @@ class PackageBroken(Diagnostic):
         return "Install it anew: pip install --force-reinstall --no-deps {distribution}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class CudaProviderFails(Diagnostic):
     """There is a GPU, and onnxruntime's CUDA provider, though built in, does not start."""
 
@@ -146,7 +142,6 @@ class CudaProviderFails(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class RuntimeTooOld(Diagnostic):
     """The installed onnxruntime loads no opset that netspec writes."""
 
@@ -161,7 +156,6 @@ class RuntimeTooOld(Diagnostic):
         return "Install a newer one: pip install --upgrade {wanted}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class FolderNotWritable(Diagnostic):
     """The folder that `netspec build` writes to by default cannot be written."""
 
@@ -175,7 +169,6 @@ class FolderNotWritable(Diagnostic):
         return "Work in a folder of your own, or name another one: netspec build --out FOLDER"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoLibyaml(Diagnostic):
     """PyYAML was built without its C parser."""
 
@@ -190,7 +183,6 @@ class NoLibyaml(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class TorchWithoutCuda(Diagnostic):
     """There is a GPU, and torch does not use it."""
 
@@ -204,7 +196,6 @@ class TorchWithoutCuda(Diagnostic):
         return "Training would run on the CPU; pytorch.org names the build and the driver for this machine"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ExaminationFailed(Diagnostic):
     """A package imports, and fails at the first use."""
 

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from netspec.diagnostics import Diagnostic, DiagnosticError, printable
@@ -27,7 +26,6 @@ _CURES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
 class CannotWrite(Diagnostic):
     """An output file that the system refuses to write: no permission, no space, no folder."""
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-
 from netspec.diagnostics.diagnostic import Diagnostic, DiagnosticError, Severity
 
 ERROR_LIMIT = 1_000  # a file with more errors than this is not read for them
@@ -24,7 +22,7 @@ class Collector:
             key = (diagnostic.code, place, diagnostic.text)
             if key in self._found:
                 known = self._found[key]
-                self._found[key] = replace(known, times=known.times + 1)
+                self._found[key] = known.but(times=known.times + 1)
             elif len(self._found) < ERROR_LIMIT:
                 self._found[key] = diagnostic
 

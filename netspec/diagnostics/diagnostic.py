@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, dataclass_transform
 
 from netspec.diagnostics.span import Span
 
@@ -28,13 +28,15 @@ class Note:
     span: Span | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=True)
 class Diagnostic:
     """The base of everything netspec says about a spec, a model or a file.
 
-    A subclass adds facts as fields and sets `code`, `message` and, where they help, `label` (beside the
-    carets) and `help` (the cure). The three texts are `str.format` templates over the fields and
-    properties; `help` may be a property where it depends on the facts. An empty text is left out.
+    A subclass is a frozen dataclass without the decorator (which takes a millisecond a class, and a check
+    loads a hundred of them): its annotations are its facts, given by keyword. It sets `code`, `message` and,
+    where they help, `label` (beside the carets) and `help` (the cure). The three texts are `str.format`
+    templates over the facts and properties; `help` and `label` may be properties where they depend on the
+    facts. An empty text is left out.
     """
 
     code: ClassVar[str]
@@ -44,6 +46,37 @@ class Diagnostic:
     span: Span | None = None
     notes: tuple[Note, ...] = ()
     times: int = 1
+
+    facts: ClassVar[tuple[str, ...]] = ("span", "notes", "times")
+    """Names of the fields, those of the base first."""
+
+    def __init_subclass__(cls) -> None:
+        own = cls.__dict__.get("__annotations__", {})
+        fields = [name for name, kind in own.items() if not str(kind).startswith("ClassVar")]
+        cls.facts = (*cls.facts, *(name for name in fields if name not in cls.facts))
+
+    def __init__(self, **facts: Any) -> None:
+        missing = [name for name in self.facts if name not in facts and not hasattr(type(self), name)]
+        unknown = facts.keys() - set(self.facts)
+        if missing or unknown:
+            raise TypeError(f"{type(self).__name__}: missing {missing}, unknown {sorted(unknown)}")
+        self.__dict__.update(facts)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a diagnostic is frozen; {name} cannot be set")
+
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.facts)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other._values() == self._values()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.facts)
+        return f"{type(self).__name__}({given})"
 
     @property
     def label(self) -> str:
@@ -64,9 +97,13 @@ class Diagnostic:
         """The message, filled."""
         return self.fill(self.message)
 
+    def but(self, **facts: Any) -> Self:
+        """The same diagnostic with some facts changed."""
+        return type(self)(**{**self.__dict__, **facts})
+
     def at(self, span: Span | None, *notes: Note) -> Self:
         """The same facts at a place; raised deep inside, placed by the caller that knows the text."""
-        return replace(self, span=span, notes=self.notes + notes)
+        return self.but(span=span, notes=self.notes + notes)
 
 
 class _Facts(Mapping[str, Any]):
@@ -76,7 +113,10 @@ class _Facts(Mapping[str, Any]):
         self._diagnostic = diagnostic
 
     def __getitem__(self, key: str) -> Any:
-        return getattr(self._diagnostic, key)
+        fact = getattr(self._diagnostic, key)
+        if isinstance(fact, tuple) and fact and all(isinstance(item, str) for item in fact):
+            return ", ".join(fact)
+        return fact
 
     def __iter__(self) -> Any:  # pragma: no cover - required by Mapping, format_map only looks up
         return iter(())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,7 +15,6 @@ from netspec.ops.base import Op
 from netspec.ops.catalogue import FAMILIES, find
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownOperation(Diagnostic):
     """A capitalised word that is no operation."""
 
@@ -31,7 +29,6 @@ class UnknownOperation(Diagnostic):
         return "did you mean {suggestion}?" if self.suggestion else "netspec ops lists them all"
 
 
-@dataclass(frozen=True, kw_only=True)
 class PositionalArguments(Diagnostic):
     """An operation followed by a bare value: arguments are always named."""
 

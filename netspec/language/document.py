@@ -27,7 +27,6 @@ from netspec.language.tree import Entry, Tree
 from netspec.language.validation import UnknownKey, WrongValue, first_line, quoted, section_faults
 
 
-@dataclass(frozen=True, kw_only=True)
 class Empty(Diagnostic):
     """A section without anything in it."""
 
@@ -42,7 +41,6 @@ class Empty(Diagnostic):
         return "for example {example}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoOperation(Diagnostic):
     """A step that names no operation, or more than one."""
 
@@ -56,7 +54,6 @@ class NoOperation(Diagnostic):
         return "write ReLU, or Conv2d: {{out_channels: 8, kernel_size: 3}}; operations begin with a capital"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoSpecName(Diagnostic):
     """The file's own name cannot name the network."""
 
@@ -71,7 +68,6 @@ class NoSpecName(Diagnostic):
         return "add a line such as `name: {instead}`"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownDimension(Diagnostic):
     """`dims` speaks of a dimension that no input has."""
 
@@ -88,7 +84,6 @@ class UnknownDimension(Diagnostic):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
 class EmptyInterval(Diagnostic):
     """Limits of a dimension that no size meets."""
 

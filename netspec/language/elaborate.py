@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from netspec.diagnostics import Collector, Diagnostic, DiagnosticError, Note, Severity, Span, spell
@@ -32,7 +32,6 @@ from netspec.ops.base import Op
 NODE_LIMIT = 1_000_000  # layers of one network, repetitions counted
 
 
-@dataclass(frozen=True, kw_only=True)
 class WrongInputs(Diagnostic):
     """A step reads more or fewer tensors than its operation takes."""
 
@@ -44,7 +43,6 @@ class WrongInputs(Diagnostic):
     given: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnusedInput(Diagnostic):
     """An input that no layer and no output reads."""
 
@@ -58,7 +56,6 @@ class UnusedInput(Diagnostic):
         return "remove it, or read it with from: {name}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnusedLayer(Diagnostic):
     """A layer that no output depends on."""
 
@@ -73,7 +70,6 @@ class UnusedLayer(Diagnostic):
         return "remove it, or list it in outputs"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TooManyLayers(Diagnostic):
     """A network beyond the limit."""
 
@@ -83,7 +79,6 @@ class TooManyLayers(Diagnostic):
     limit: int = NODE_LIMIT
 
 
-@dataclass(frozen=True, kw_only=True)
 class WrongLabels(Diagnostic):
     """More or fewer labels than the output has classes."""
 
@@ -95,7 +90,6 @@ class WrongLabels(Diagnostic):
     count: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnnamedOutput(Diagnostic):
     """An output whose reference cannot be its name."""
 
@@ -106,7 +100,11 @@ class UnnamedOutput(Diagnostic):
 
     @property
     def help(self) -> str:
-        return f"write outputs: {{{self.reference.replace('.', '_')}: {self.reference}}}"
+        return "write outputs: {{{instead}: {reference}}}"
+
+    @property
+    def instead(self) -> str:
+        return "result" if self.reference == "in" else self.reference.replace(".", "_")
 
 
 class _Elaborator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netspec.diagnostics import Collector, Diagnostic, Note, Span
 from netspec.ir.dim import (
@@ -25,7 +25,6 @@ from netspec.language.document import Step
 from netspec.ops.base import AtLeast, Fault, Op, Same
 
 
-@dataclass(frozen=True, kw_only=True)
 class TooSymbolic(Diagnostic):
     """A size that grows beyond what the arithmetic of dimensions keeps."""
 
@@ -37,7 +36,6 @@ class TooSymbolic(Diagnostic):
         return "give the symbolic dimension a number, or a multiple_of in dims that the strides divide"
 
 
-@dataclass(frozen=True, kw_only=True)
 class MinimumTooSmall(Diagnostic):
     """`dims` allows a size that a layer cannot take."""
 

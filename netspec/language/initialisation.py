@@ -23,7 +23,9 @@ LITERAL_LIMIT = 1_000_000  # numbers in one literal
 class Rule(BaseModel):
     """The arguments of one distribution, and the ranks of the tensors that it can fill."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
+    )
 
     ranks: ClassVar[range] = range(0, 9)
 
@@ -107,7 +109,6 @@ DISTRIBUTIONS: dict[str, type[Rule]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownDistribution(Diagnostic):
     """A word that names no way to draw weights, no operation and no parameter."""
 
@@ -119,10 +120,9 @@ class UnknownDistribution(Diagnostic):
 
     @property
     def help(self) -> str:
-        return "did you mean {suggestion}?" if self.suggestion else f"there are {', '.join(DISTRIBUTIONS)}"
+        return "did you mean {suggestion}?" if self.suggestion else "there are {known}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NothingToDraw(Diagnostic):
     """A rule for a parameter that the layer does not have."""
 
@@ -135,10 +135,9 @@ class NothingToDraw(Diagnostic):
 
     @property
     def help(self) -> str:
-        return f"it has {', '.join(self.known)}" if self.known else "it has no parameters at all"
+        return "it has {known}" if self.known else "it has no parameters at all"
 
 
-@dataclass(frozen=True, kw_only=True)
 class CannotFill(Diagnostic):
     """A rule that does not fit the shape of the parameter."""
 

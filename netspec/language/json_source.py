@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
 
 from netspec.diagnostics import Diagnostic, DiagnosticError, Note, Source, Span, nearest, spell
@@ -176,7 +175,6 @@ class _Reader:
         return JsonSyntax(expected=expected, found=word, span=self.span(len(word)))
 
 
-@dataclass(frozen=True, kw_only=True)
 class JsonSyntax(Diagnostic):
     """Something else than the grammar allows."""
 
@@ -201,7 +199,6 @@ class JsonSyntax(Diagnostic):
         return "this text is read as JSON; the names of YAML files end in .yaml"
 
 
-@dataclass(frozen=True, kw_only=True)
 class JsonComment(Diagnostic):
     """`//`, `/*` or `#`."""
 
@@ -213,7 +210,6 @@ class JsonComment(Diagnostic):
         return "remove it, or write the spec as YAML, where # begins a comment"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrailingComma(Diagnostic):
     """A comma before a closing bracket."""
 
@@ -225,7 +221,6 @@ class TrailingComma(Diagnostic):
         return "remove the comma"
 
 
-@dataclass(frozen=True, kw_only=True)
 class JsonQuotes(Diagnostic):
     """A word without quotes, or text in single quotes; `word` is the word, or the single quote."""
 
@@ -254,7 +249,6 @@ class JsonQuotes(Diagnostic):
         return f"did you mean {near}?" if near else 'write "{shown}"'
 
 
-@dataclass(frozen=True, kw_only=True)
 class JsonString(Diagnostic):
     """A string's contents; `reason` is a key of the table of its prose."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keyword
 import re
-from dataclasses import dataclass
 
 from netspec.diagnostics import Diagnostic
 
@@ -51,7 +50,6 @@ _NAME = re.compile(PATTERN)
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z])")
 
 
-@dataclass(frozen=True, kw_only=True)
 class BadName(Diagnostic):
     """A name that could not stand in a module tree, a state dict and an ONNX file alike."""
 

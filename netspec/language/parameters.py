@@ -22,7 +22,6 @@ TYPES: dict[type, str] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownParameter(Diagnostic):
     """`--set` names a parameter that the file does not have."""
 
@@ -37,10 +36,9 @@ class UnknownParameter(Diagnostic):
     def help(self) -> str:
         if self.suggestion:
             return "did you mean {suggestion}?"
-        return f"it has {', '.join(self.known)}" if self.known else "it has no `params` at all"
+        return "it has {known}" if self.known else "it has no `params` at all"
 
 
-@dataclass(frozen=True, kw_only=True)
 class WrongParameter(Diagnostic):
     """`--set` gives a parameter a value of another type than its default has."""
 

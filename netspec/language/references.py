@@ -9,7 +9,6 @@ from netspec.diagnostics import Diagnostic, DiagnosticError, Note, Span, nearest
 from netspec.ir.graph import Value
 
 
-@dataclass(frozen=True, kw_only=True)
 class DuplicateName(Diagnostic):
     """A name that another step or input of the scope has."""
 
@@ -28,7 +27,6 @@ class DuplicateName(Diagnostic):
         return "give one of the two another name"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownReference(Diagnostic):
     """A name that no earlier step, input or port has."""
 
@@ -45,7 +43,6 @@ class UnknownReference(Diagnostic):
         return "name an earlier layer with `name:`, an input, or write prev"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ForwardReference(Diagnostic):
     """A name of a step that comes later, or of the step itself."""
 
@@ -55,7 +52,6 @@ class ForwardReference(Diagnostic):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoPrevious(Diagnostic):
     """`prev` at the head of a file with several inputs."""
 
@@ -70,7 +66,6 @@ class NoPrevious(Diagnostic):
         return "say which one the step reads, for example from: {first}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownPort(Diagnostic):
     """A part of a layer that it does not have."""
 
@@ -83,7 +78,7 @@ class UnknownPort(Diagnostic):
 
     @property
     def help(self) -> str:
-        return f"it has {', '.join(self.known)}"
+        return "it has {known}"
 
 
 @dataclass(slots=True)

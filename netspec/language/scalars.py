@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from netspec.diagnostics import Diagnostic, DiagnosticError, spell
 
@@ -60,7 +59,6 @@ def _check_length(text: str) -> None:
         raise DiagnosticError(NumberTooLong(digits=len(text)))
 
 
-@dataclass(frozen=True, kw_only=True)
 class NumberTooLong(Diagnostic):
     """A number of more than MAX_DIGITS characters."""
 
@@ -75,7 +73,6 @@ class NumberTooLong(Diagnostic):
         return "put quotes around it if it is meant as text"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NumberNotFinite(Diagnostic):
     """An infinity, a NaN, or a number beyond a double's range."""
 

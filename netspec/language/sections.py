@@ -15,7 +15,9 @@ LABEL_LIMIT = 100_000  # labels of one output
 class Section(BaseModel):
     """A mapping with fixed keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True, defer_build=True
+    )
 
 
 class DimSection(Section):
@@ -27,7 +29,9 @@ class DimSection(Section):
 
 
 Numbers = Annotated[
-    float | list[float], Expected("a number, or a list of one number a channel"), Field(union_mode="left_to_right")
+    float | list[float],
+    Expected("a number, or a list of one number a channel"),
+    Field(union_mode="left_to_right"),
 ]
 
 
@@ -39,9 +43,9 @@ class PreprocessSection(Section):
     )
     mean: Numbers | None = Field(None, description="Subtracted after scaling: one number, or one a channel.")
     std: Numbers | None = Field(None, description="Divided by after `mean`: one number, or one a channel.")
-    resize: Annotated[PositiveInt | list[PositiveInt], Expected("a positive integer, or [height, width]")] | None = (
-        Field(None, description="Height and width that images are resized to, bilinearly, before all else.")
-    )
+    resize: (
+        Annotated[PositiveInt | list[PositiveInt], Expected("a positive integer, or [height, width]")] | None
+    ) = Field(None, description="Height and width that images are resized to, bilinearly, before all else.")
 
 
 class InputSection(Section):
@@ -68,7 +72,9 @@ class OutputSection(Section):
         alias="from", description="The layer, or its port, that the output gives."
     )
     labels: (
-        Annotated[list[str], Field(min_length=1, max_length=LABEL_LIMIT), Expected("a list of words, one a class")]
+        Annotated[
+            list[str], Field(min_length=1, max_length=LABEL_LIMIT), Expected("a list of words, one a class")
+        ]
         | None
     ) = Field(None, description="What each class is called, in order.")
 
@@ -95,15 +101,17 @@ class FileSection(Section):
     layers: Annotated[list[Any], Expected("a list of steps")] = Field(
         description="The steps of the network, from its inputs to its outputs."
     )
-    outputs: Annotated[list[Any] | dict[str, Any], Expected("a list of layers, or a mapping from names to layers")] | (
-        None
-    ) = Field(None, description="What the network gives; left out, the last layer.")
+    outputs: Annotated[
+        list[Any] | dict[str, Any], Expected("a list of layers, or a mapping from names to layers")
+    ] | (None) = Field(None, description="What the network gives; left out, the last layer.")
 
 
 class StepSection(BaseModel):
     """One step: an operation with its arguments, and what netspec is told of it."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="allow", strict=True, populate_by_name=True, defer_build=True
+    )
 
     name: Annotated[str, Expected("a word")] | None = Field(
         None, description="The layer's name, for `from`, weights and the ONNX file."

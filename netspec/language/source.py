@@ -6,7 +6,6 @@ import gc
 import os
 import stat
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -139,7 +138,6 @@ def _directory(name: str) -> Diagnostic:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class FileMissing(Diagnostic):
     """No file has the name."""
 
@@ -164,7 +162,6 @@ class FileMissing(Diagnostic):
         return spell(self.suggestion)
 
 
-@dataclass(frozen=True, kw_only=True)
 class FileIsDirectory(Diagnostic):
     """A folder where a file is wanted."""
 
@@ -187,7 +184,6 @@ class FileIsDirectory(Diagnostic):
         return spell(self.example)
 
 
-@dataclass(frozen=True, kw_only=True)
 class FileUnreadable(Diagnostic):
     """The system does not let the file be read."""
 
@@ -201,7 +197,6 @@ class FileUnreadable(Diagnostic):
         return "check the file's owner and permissions" if "permission" in self.reason else ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class FileTooLarge(Diagnostic):
     """More than MAX_BYTES; `size` is None where reading stopped at the limit."""
 
@@ -220,7 +215,6 @@ class FileTooLarge(Diagnostic):
         return "give the spec, not weights or data; write repeated layers once, with repeat"
 
 
-@dataclass(frozen=True, kw_only=True)
 class BinaryFile(Diagnostic):
     """NUL bytes: an image, an archive, a model."""
 
@@ -232,7 +226,6 @@ class BinaryFile(Diagnostic):
         return "give the .yaml or .json file that describes the network"
 
 
-@dataclass(frozen=True, kw_only=True)
 class InvalidUtf8(Diagnostic):
     """A byte that UTF-8 does not allow at its place."""
 
@@ -250,7 +243,6 @@ class InvalidUtf8(Diagnostic):
         return "save the file in the encoding UTF-8"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Utf16(Diagnostic):
     """The byte-order mark of UTF-16 or UTF-32."""
 
@@ -262,7 +254,6 @@ class Utf16(Diagnostic):
         return "save the file in the encoding UTF-8"
 
 
-@dataclass(frozen=True, kw_only=True)
 class EmptySpec(Diagnostic):
     """Nothing but white space and comments."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -88,7 +87,6 @@ class Entry:
         self.value = value
 
 
-@dataclass(frozen=True, kw_only=True)
 class TooDeep(Diagnostic):
     """Lists and mappings nested beyond MAX_DEPTH."""
 
@@ -102,7 +100,6 @@ class TooDeep(Diagnostic):
         return "close brackets that were left open, or give inner parts a name as blocks"
 
 
-@dataclass(frozen=True, kw_only=True)
 class DuplicateKey(Diagnostic):
     """A key that a mapping has already."""
 
@@ -120,7 +117,6 @@ class DuplicateKey(Diagnostic):
         return "keep one of the two; neither would silently win"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Unclosed(Diagnostic):
     """A bracket or quote that is opened and never closed."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,7 +13,6 @@ from netspec.language.tree import Tree
 from netspec.ops.arguments import Expected
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownKey(Diagnostic):
     """A key that means nothing where it stands."""
 
@@ -28,10 +26,9 @@ class UnknownKey(Diagnostic):
 
     @property
     def help(self) -> str:
-        return "did you mean {suggestion}?" if self.suggestion else f"its keys are {', '.join(self.known)}"
+        return "did you mean {suggestion}?" if self.suggestion else "its keys are {known}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class MissingKey(Diagnostic):
     """A key that must be there."""
 
@@ -47,7 +44,6 @@ class MissingKey(Diagnostic):
         return "for example {example}" if self.example else ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class WrongValue(Diagnostic):
     """A value of the wrong kind, or out of its range."""
 
@@ -59,7 +55,6 @@ class WrongValue(Diagnostic):
     got: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownArgument(Diagnostic):
     """An argument that the operation does not have."""
 
@@ -75,10 +70,9 @@ class UnknownArgument(Diagnostic):
     def help(self) -> str:
         if self.suggestion:
             return "did you mean {suggestion}?"
-        return f"it takes {', '.join(self.known)}" if self.known else "it takes none"
+        return "it takes {known}" if self.known else "it takes none"
 
 
-@dataclass(frozen=True, kw_only=True)
 class MissingArgument(Diagnostic):
     """An argument without a default that was not given."""
 
@@ -91,7 +85,7 @@ class MissingArgument(Diagnostic):
 
     @property
     def help(self) -> str:
-        return f"write {self.op}: {{{self.argument}: …}}; netspec ops {self.op} explains it"
+        return "write {op}: {{{argument}: …}}; netspec ops {op} explains it"
 
 
 KINDS = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netspec.diagnostics import Diagnostic, Note, Source, Span, spell
@@ -13,7 +12,7 @@ from netspec.language.tree import Tree, Unclosed
 if TYPE_CHECKING:
     from yaml.error import MarkedYAMLError
 
-EXPRESSION_LIMIT = 1_000  # characters within which an expression's end is looked for
+EXPRESSION_LIMIT = 200  # characters within which the end of an expression is looked for
 
 _KEY_WITHOUT_SPACE = re.compile(r"[ \t-]*(\w+:)(?=[^\s:])")
 
@@ -43,28 +42,12 @@ def explain(error: MarkedYAMLError, source: Source, open_trees: Sequence[Tree]) 
     return YamlSyntax(mistake=problem, span=site.span)
 
 
-def split_call(source: Source, start: int, end: int) -> Diagnostic | None:
-    """The diagnostic for `max($a` as the head of `{k: max($a, $b)}`, which YAML splits at the comma."""
-    text = source.text
-    if text.count("(", start, end) <= text.count(")", start, end):
-        return None
-    end = _expression_end(text, start)
-    written = text[start:end]
-    if "$" in written and written.count("(") == written.count(")"):
-        return ExpressionUnquoted(written=written, span=Span(source, start, end))
-    return None
+def misread_value(source: Source, start: int, end: int) -> Diagnostic | None:
+    """The diagnostic for a plain scalar that YAML reads, but hardly as it was meant."""
+    return _split_call(source, start, end) or _folded_item(source, start, end)
 
 
-def folded_item(source: Source, start: int, end: int) -> Diagnostic | None:
-    """The diagnostic for a dash that is indented too far, so that YAML folds its item into the one above."""
-    found = re.search(r"[\r\n]([ \t]*)-[ \t]", source.text[start:end])
-    if found is None or "$" in source.text[start:end]:
-        return None
-    dash = start + found.end(1)
-    return Indentation(spaces=len(found[1]), span=Span(source, dash, dash + 1))
-
-
-def joined_key(source: Source, start: int, end: int) -> Diagnostic | None:
+def misread_key(source: Source, start: int, end: int) -> Diagnostic | None:
     """The diagnostic for `a:1` in `{a:1}` and for `a:{b` in `a:{b: 1}`, which YAML reads as keys."""
     text = source.text
     found = re.match(r"\w+:", text[start:end])
@@ -73,6 +56,30 @@ def joined_key(source: Source, start: int, end: int) -> Diagnostic | None:
     ):
         return None
     return SpaceMissing(key=found[0], span=Span(source, start, start + found.end()))
+
+
+def _split_call(source: Source, start: int, end: int) -> Diagnostic | None:
+    """The diagnostic for `max($a` as the head of `{k: max($a, $b)}`, which YAML splits at the comma."""
+    text = source.text
+    if text.count("(", start, end) <= text.count(")", start, end):
+        return None
+    near = text[start : start + EXPRESSION_LIMIT]
+    if "$" not in near or ")" not in near:
+        return None
+    end = _expression_end(text, start)
+    written = text[start:end]
+    if "$" in written and written.count("(") == written.count(")"):
+        return ExpressionUnquoted(written=written, span=Span(source, start, end))
+    return None
+
+
+def _folded_item(source: Source, start: int, end: int) -> Diagnostic | None:
+    """The diagnostic for a dash that is indented too far, so that YAML folds its item into the one above."""
+    found = re.search(r"[\r\n]([ \t]*)-[ \t]", source.text[start:end])
+    if found is None or "$" in source.text[start:end]:
+        return None
+    dash = start + found.end(1)
+    return Indentation(spaces=len(found[1]), span=Span(source, dash, dash + 1))
 
 
 def _expression_end(text: str, start: int) -> int:
@@ -220,7 +227,6 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-@dataclass(frozen=True, kw_only=True)
 class ExpressionUnquoted(Diagnostic):
     """An expression whose brackets or commas YAML takes for its own."""
 
@@ -239,7 +245,6 @@ class ExpressionUnquoted(Diagnostic):
         return f"put quotes around it: {quote}{{shown}}{quote}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TabIndentation(Diagnostic):
     """A tab where YAML counts spaces."""
 
@@ -251,7 +256,6 @@ class TabIndentation(Diagnostic):
         return "indent with spaces; editors can turn tabs into spaces"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Indentation(Diagnostic):
     """A line that belongs to no block by its indentation."""
 
@@ -269,7 +273,6 @@ class Indentation(Diagnostic):
         return "the keys of one mapping, and the dashes of one list, stand exactly below one another"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SpaceMissing(Diagnostic):
     """`key:value`."""
 
@@ -283,7 +286,6 @@ class SpaceMissing(Diagnostic):
         return "write the key, a colon, a space, then the value"
 
 
-@dataclass(frozen=True, kw_only=True)
 class YamlSyntax(Diagnostic):
     """A mistake that YAML's grammar forbids; `mistake` is a key of _PROSE, or the parser's own words."""
 

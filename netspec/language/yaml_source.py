@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from yaml.error import MarkedYAMLError
@@ -25,7 +24,6 @@ from yaml.reader import ReaderError
 from netspec.diagnostics import Diagnostic, DiagnosticError, Note, Source, Span, spell
 from netspec.language.scalars import STRING_STARTS, resolve
 from netspec.language.tree import MAX_DEPTH, DuplicateKey, Entry, TooDeep, Tree
-from netspec.language.yaml_mistakes import explain, folded_item, joined_key, split_call
 
 try:
     from yaml._yaml import CParser as Parser
@@ -44,6 +42,8 @@ def parse_yaml(source: Source) -> Tree | None:
     try:
         return composer.run()
     except MarkedYAMLError as error:
+        from netspec.language.yaml_mistakes import explain  # here: good specs do without
+
         raise DiagnosticError(explain(error, source, [frame.tree for frame in composer.frames])) from None
     except ReaderError as error:
         _refuse_characters(source)
@@ -110,10 +110,8 @@ class _Composer:
         if not style:
             if word[:1] not in STRING_STARTS:
                 value = self.resolved(word, start, end)
-            elif "(" in word and (split := split_call(self.source, start, end)):
-                raise DiagnosticError(split)
-            elif " - " in word and (folded := folded_item(self.source, start, end)):
-                raise DiagnosticError(folded)
+            elif "(" in word or " - " in word:
+                self.doubt(start, end, key=False)
         elif style in "|>":
             end = start + len(self.source.text[start:end].rstrip())  # the mark is at the next token
         frame = self.frame
@@ -124,11 +122,18 @@ class _Composer:
             raise DiagnosticError(_bad_key(word, Span(self.source, start, end)))
         if word in frame.entries:
             raise DiagnosticError(_duplicate(self.source, word, frame.entries[word], start, end))
-        if ":" in word and not style and (joined := joined_key(self.source, start, end)):
-            raise DiagnosticError(joined)
+        if ":" in word and not style:
+            self.doubt(start, end, key=True)
         frame.key = word
         frame.key_start = start
         frame.key_end = end
+
+    def doubt(self, start: int, end: int, key: bool) -> None:
+        """Refuse a plain scalar that YAML reads, but hardly as it was meant."""
+        from netspec.language.yaml_mistakes import misread_key, misread_value  # here: few specs need it
+
+        if mistake := (misread_key if key else misread_value)(self.source, start, end):
+            raise DiagnosticError(mistake)
 
     def resolved(self, word: str, start: int, end: int) -> object:
         """The value of a plain scalar, its diagnostics placed."""
@@ -228,7 +233,6 @@ def _decoration(event: Any, source: Source) -> Diagnostic:
     return TagRefused(written=word, span=span)
 
 
-@dataclass(frozen=True, kw_only=True)
 class IllegalCharacter(Diagnostic):
     """A control character, or a line break of one YAML version only."""
 
@@ -249,7 +253,6 @@ class IllegalCharacter(Diagnostic):
         return f"delete it (it may be invisible); inside double quotes it can be written as {escape}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class AnchorRefused(Diagnostic):
     """`&name` or `*name`."""
 
@@ -271,7 +274,6 @@ class AnchorRefused(Diagnostic):
         return "put quotes around text or an expression; to use a part twice, make it a block or a parameter"
 
 
-@dataclass(frozen=True, kw_only=True)
 class MergeKey(Diagnostic):
     """`<<` as a key."""
 
@@ -283,7 +285,6 @@ class MergeKey(Diagnostic):
         return "write the merged entries out, or make the common part a block with parameters"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TagRefused(Diagnostic):
     """`!tag`, `!!type` or the `%TAG` directive."""
 
@@ -301,7 +302,6 @@ class TagRefused(Diagnostic):
         return "remove it; for text that begins with an exclamation mark, put quotes around the text"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SecondDocument(Diagnostic):
     """A second YAML document in one file."""
 
@@ -313,7 +313,6 @@ class SecondDocument(Diagnostic):
         return "remove this ---, or move what follows into a file of its own"
 
 
-@dataclass(frozen=True, kw_only=True)
 class KeyNotText(Diagnostic):
     """A key that is null, a boolean or a number, or (`written` is None) a list or a mapping."""
 

@@ -26,7 +26,6 @@ EXTERNAL_SMALLEST = 1024  # bytes; smaller tensors stay inline, as onnx's own to
 EXTERNAL_ALIGNMENT = 4096  # bytes; a page, so that runtimes can map the tensors
 
 
-@dataclass(frozen=True, kw_only=True)
 class MissingWeight(Diagnostic):
     """A tensor that the network needs and the given weights lack."""
 
@@ -41,7 +40,6 @@ class MissingWeight(Diagnostic):
         return "give weights that were saved for this spec, or none to draw them anew"
 
 
-@dataclass(frozen=True, kw_only=True)
 class WeightMismatch(Diagnostic):
     """A tensor of another shape or type than the network has."""
 
@@ -126,7 +124,7 @@ def _initializers(lowered: Lowered, weights: Mapping[str, Array]) -> tuple[list[
 def _checked(name: str, layer: Node, weights: Mapping[str, Array]) -> Array:
     array = weights.get(name)
     if array is None:
-        raise DiagnosticError(MissingWeight(name=name, layer=layer.name, span=layer.span))
+        raise DiagnosticError(MissingWeight(name=name, layer=layer.name).at(layer.span))
     own = name.removeprefix(layer.name + ".")
     declared = next(w for w in layer.op.weights(*layer.input_types) if w.name == own)
     if array.shape != declared.shape or element_type(array.dtype) != declared.dtype:
@@ -136,8 +134,7 @@ def _checked(name: str, layer: Node, weights: Mapping[str, Array]) -> Array:
                 layer=layer.name,
                 found=f"{element_type(array.dtype)} {array.shape}",
                 needed=f"{declared.dtype} {declared.shape}",
-                span=layer.span,
-            )
+            ).at(layer.span)
         )
     return array
 

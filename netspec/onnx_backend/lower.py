@@ -12,7 +12,6 @@ from netspec.onnx_backend.emitter import Constant, Emitted, Emitter, Weights
 from netspec.ops.base import Fault
 
 
-@dataclass(frozen=True, kw_only=True)
 class OutputNamedAsInput(Diagnostic):
     """An ONNX file cannot hold an input and an output of one name."""
 
@@ -121,7 +120,7 @@ class _Lowering:
         renamed: dict[str, str] = {}
         for output in self.graph.outputs:
             if output.name in inputs:
-                raise DiagnosticError(OutputNamedAsInput(name=output.name, span=output.span))
+                raise DiagnosticError(OutputNamedAsInput(name=output.name).at(output.span))
             tensor = self.carriers[output.value.name]
             if tensor.startswith("%") and tensor not in renamed:
                 renamed[tensor] = output.name

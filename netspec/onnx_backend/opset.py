@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 from netspec.diagnostics import Diagnostic, DiagnosticError
@@ -19,7 +18,6 @@ _NEWEST_OPSETS = {(1, 17): 20, (1, 20): 21, (1, 22): 22, (1, 23): 23, (1, 31): 2
 _DISTRIBUTIONS = ("onnxruntime-gpu", "onnxruntime")
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnsupportedOpset(Diagnostic):
     """An opset that is too old to be written, or too new for the installed onnxruntime."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from onnx import ModelProto
 
 from netspec.diagnostics import Diagnostic, DiagnosticError, printable
@@ -27,7 +27,6 @@ FILE_LIMIT = (1 << 31) - 1  # bytes; protobuf's own limit
 METADATA_LIMIT = 1 << 24  # characters of all metadata together
 
 
-@dataclass(frozen=True, kw_only=True)
 class ModelDiagnostic(Diagnostic):
     """The base of what can be wrong with a model file."""
 
@@ -38,7 +37,6 @@ class ModelDiagnostic(Diagnostic):
         return printable(self.path)
 
 
-@dataclass(frozen=True, kw_only=True)
 class NotAModel(ModelDiagnostic):
     """Bytes that are no ONNX file: another format, or one that was cut off."""
 
@@ -52,7 +50,6 @@ class NotAModel(ModelDiagnostic):
         return "copy or export the model again"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ModelTooLarge(ModelDiagnostic):
     """More than protobuf, or any sensible network, can hold."""
 
@@ -67,7 +64,6 @@ class ModelTooLarge(ModelDiagnostic):
         return "keep large weights in external data, next to the model"
 
 
-@dataclass(frozen=True, kw_only=True)
 class BadTensor(ModelDiagnostic):
     """A tensor that contradicts itself or the file, or whose data are not where they may be."""
 
@@ -82,7 +78,6 @@ class BadTensor(ModelDiagnostic):
         return "do not trust this file; if it is your own, export it again"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NotFromNetspec(ModelDiagnostic):
     """A model without netspec's metadata, and so without the spec to hold it against."""
 
@@ -96,7 +91,6 @@ class NotFromNetspec(ModelDiagnostic):
         return "build the model from its spec with `netspec build`"
 
 
-@dataclass(frozen=True, kw_only=True)
 class CannotRead(ModelDiagnostic):
     """A model file that is not there, may not be read, or is no file."""
 
@@ -140,11 +134,12 @@ def read_model(path: Path, *, foreign: bool = False) -> Model:
     try:
         found = outline(content)
         message = ModelProto.FromString(found.structure)
+        _check_text(message)
         metadata = _metadata(message)
     except OutlineTooLargeError as error:
         what = "the structure of a model (all but its weights)"
         raise DiagnosticError(ModelTooLarge(path=str(path), what=what, limit=error.limit)) from error
-    except (WireError, DecodeError, UnicodeDecodeError) as error:
+    except (WireError, DecodeError) as error:
         raise DiagnosticError(NotAModel(path=str(path), reason=_reason(error))) from error
     if not message.ir_version or not message.HasField("graph"):
         raise DiagnosticError(NotAModel(path=str(path), reason="it holds no graph"))
@@ -161,8 +156,18 @@ def _initializers(path: Path, message: ModelProto, content: mmap.mmap, found: Ou
         raise DiagnosticError(
             BadTensor(path=str(path), tensor=printable(fault.tensor), fault=printable(fault.fault))
         ) from fault
-    except UnicodeDecodeError as error:
-        raise DiagnosticError(NotAModel(path=str(path), reason=_reason(error))) from error
+
+
+def _check_text(message: Message) -> None:
+    """Refuse text that is not UTF-8; protobuf gives it as bytes to whoever reads it, which nobody expects."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_STRING:
+            texts = (value,) if isinstance(value, str | bytes) else value
+            if any(isinstance(text, bytes) for text in texts):
+                raise WireError("a name in it is not UTF-8")
+        elif field.type == field.TYPE_MESSAGE:
+            for part in (value,) if isinstance(value, Message) else value:
+                _check_text(part)
 
 
 def _metadata(message: ModelProto) -> Mapping[str, str]:
@@ -194,8 +199,4 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, DecodeError):
-        return "a message in it cannot be decoded"
-    if isinstance(error, UnicodeDecodeError):
-        return "a name in it is not UTF-8"
-    return str(error)
+    return "a message in it cannot be decoded" if isinstance(error, DecodeError) else str(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.diagnostics import Diagnostic, Severity
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from netspec.onnx_backend.emitter import Emitter, Weights
 
 
-@dataclass(frozen=True, kw_only=True)
 class CannotCombine(Diagnostic):
     """Shapes that do not broadcast to one."""
 
@@ -43,11 +41,10 @@ class CannotCombine(Diagnostic):
     @property
     def help(self) -> str:
         if self.axis == -3 and isinstance(self.left, int) and isinstance(self.right, int):
-            return f"project one of them with Conv2d: {{out_channels: {self.left}, kernel_size: 1}}"
+            return "project one of them with Conv2d: {{out_channels: {left}, kernel_size: 1}}"
         return "make the two sizes equal; only a size of 1 stretches to another"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NeedsOperands(Diagnostic):
     """A sum or product of one tensor alone."""
 
@@ -60,10 +57,9 @@ class NeedsOperands(Diagnostic):
 
     @property
     def help(self) -> str:
-        return f"write from: [prev, NAME], or {self.op}: {{other: 2.0}}"
+        return "write from: [prev, NAME], or {op}: {{other: 2.0}}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ChannelsStretched(Diagnostic):
     """A channel dimension of 1 meets a larger one: allowed, and rarely meant."""
 
@@ -186,7 +182,6 @@ class Mul(Combination):
         return Module(self.other)
 
 
-@dataclass(frozen=True, kw_only=True)
 class AlphaOfMany(Diagnostic):
     """`alpha` scales the second of two summands; with more it is not clear which."""
 

@@ -28,10 +28,12 @@ class Fault(Exception):
     """
 
     def __init__(self, diagnostic: Diagnostic, *, field: str | None = None, input: int | None = None) -> None:
-        super().__init__(diagnostic.text)
         self.diagnostic = diagnostic
         self.field = field
         self.input = input
+
+    def __str__(self) -> str:
+        return self.diagnostic.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Op(BaseModel):
     `arguments` names the inputs, in order. A `variadic` operation takes its last one any number of times.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     arguments: ClassVar[tuple[str, ...]] = ("input",)
     variadic: ClassVar[bool] = False

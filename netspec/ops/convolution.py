@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator
@@ -43,7 +42,6 @@ ONNX_PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 AXES = ("height", "width")
 
 
-@dataclass(frozen=True, kw_only=True)
 class SameNeedsStrideOne(Diagnostic):
     """`padding: same` keeps the size, which a stride of 2 cannot."""
 
@@ -58,7 +56,6 @@ class SameNeedsStrideOne(Diagnostic):
         return "write the padding as a number: half of dilation * (kernel_size - 1) halves sizes cleanly"
 
 
-@dataclass(frozen=True, kw_only=True)
 class PaddingTooWide(Diagnostic):
     """Reflected and circular padding copy from the input, so it must have enough to copy."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
 from netspec.diagnostics import Diagnostic
 from netspec.ir.dim import Size
@@ -10,7 +9,6 @@ from netspec.ir.tensor import DType, TensorType
 from netspec.ops.base import AtLeast, Fault
 
 
-@dataclass(frozen=True, kw_only=True)
 class WrongRank(Diagnostic):
     """An operation got a tensor of a rank that it does not take."""
 
@@ -32,7 +30,6 @@ class WrongRank(Diagnostic):
         return "{advice}" if self.advice else ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class WindowTooLarge(Diagnostic):
     """A window does not fit into its padded input."""
 
@@ -59,7 +56,6 @@ class WindowTooLarge(Diagnostic):
         return "make the kernel smaller, pad more, or shrink the input less before this layer"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Undivided(Diagnostic):
     """`groups` must divide a channel count."""
 
@@ -72,13 +68,17 @@ class Undivided(Diagnostic):
 
     @property
     def help(self) -> str:
+        return "groups: {near} divides {channels}" if isinstance(self.channels, int) else ""
+
+    @property
+    def near(self) -> int | None:
+        """The largest number up to `groups` that divides the channels."""
         if not isinstance(self.channels, int):
-            return ""
-        near = max(g for g in range(1, self.groups + 1) if self.channels % g == 0)
-        return f"groups: {near} divides {self.channels}"
+            return None
+        most = min(self.groups, self.channels)
+        return next(number for number in range(most, 0, -1) if self.channels % number == 0)
 
 
-@dataclass(frozen=True, kw_only=True)
 class DeclaredOtherwise(Diagnostic):
     """An argument that the input determines was written with another value."""
 
@@ -95,7 +95,6 @@ class DeclaredOtherwise(Diagnostic):
         return "leave {argument} out: it is inferred"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SymbolicSize(Diagnostic):
     """A size that decides the shape of weights must be a number."""
 
@@ -113,7 +112,6 @@ class SymbolicSize(Diagnostic):
         return "{advice}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class AxisOutOfRange(Diagnostic):
     """A dimension's number is not one of the tensor's."""
 
@@ -130,10 +128,13 @@ class AxisOutOfRange(Diagnostic):
 
     @property
     def help(self) -> str:
-        return f"it lies between {-self.rank} and {self.rank - 1}"
+        return "it lies between -{rank} and {last}"
+
+    @property
+    def last(self) -> int:
+        return self.rank - 1
 
 
-@dataclass(frozen=True, kw_only=True)
 class WrongDType(Diagnostic):
     """An operation got elements of a type that it does not take."""
 

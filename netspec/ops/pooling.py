@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BeforeValidator, Field
@@ -25,7 +24,6 @@ AXES = ("height", "width")
 IMAGES = "a batch of images (N, C, H, W)"
 
 
-@dataclass(frozen=True, kw_only=True)
 class PoolPaddingTooWide(Diagnostic):
     """A pool may pad at most half of its window: otherwise a window could lie in padding alone."""
 
@@ -38,7 +36,11 @@ class PoolPaddingTooWide(Diagnostic):
 
     @property
     def help(self) -> str:
-        return f"padding: {self.extent // 2} is the most that this window allows"
+        return "padding: {most} is the most that this window allows"
+
+    @property
+    def most(self) -> int:
+        return self.extent // 2
 
 
 class Pool2d(Op):

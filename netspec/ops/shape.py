@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netspec.diagnostics import Diagnostic
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from netspec.onnx_backend.emitter import Emitter, Weights
 
 
-@dataclass(frozen=True, kw_only=True)
 class EmptyRange(Diagnostic):
     """Flatten's first dimension lies behind its last."""
 
@@ -32,7 +30,6 @@ class EmptyRange(Diagnostic):
     input: TensorType
 
 
-@dataclass(frozen=True, kw_only=True)
 class ConcatMismatch(Diagnostic):
     """Concat's inputs may differ along its own dimension only."""
 

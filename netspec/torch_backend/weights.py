@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ COUNTER = "num_batches_tracked"
 GRAPH_KEY = "netspec.graph_hash"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnreadableWeights(Diagnostic):
     """A file that is no safetensors file, or cannot be read."""
 
@@ -36,7 +34,6 @@ class UnreadableWeights(Diagnostic):
         return "weights are read from safetensors files, such as `netspec build --save-weights FILE` writes"
 
 
-@dataclass(frozen=True, kw_only=True)
 class WeightsMismatch(Diagnostic):
     """Weights that are not those of this network."""
 
@@ -54,7 +51,6 @@ class WeightsMismatch(Diagnostic):
         return shown + (f"; and {more} more" if more > 0 else "")
 
 
-@dataclass(frozen=True, kw_only=True)
 class OtherGraph(Diagnostic):
     """Weights that were saved from another graph, though their names and shapes fit."""
 

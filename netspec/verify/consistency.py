@@ -32,7 +32,6 @@ ELEMENT_NAMES: dict[int, str] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
 class CheckerRefuses(Diagnostic):
     """onnx's checker or its shape inference finds the file invalid."""
 
@@ -42,7 +41,6 @@ class CheckerRefuses(Diagnostic):
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class RuntimeRefuses(Diagnostic):
     """onnxruntime does not load or run the file."""
 
@@ -53,7 +51,6 @@ class RuntimeRefuses(Diagnostic):
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class InterfaceDiffers(Diagnostic):
     """An input or output of the file is not the one that the spec declares."""
 
@@ -69,7 +66,6 @@ class InterfaceDiffers(Diagnostic):
         return "are" if self.what.endswith("s") else "is"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ShapeDiffers(Diagnostic):
     """netspec's rules and an engine disagree on an output's shape or dtype."""
 
@@ -87,7 +83,6 @@ class ShapeDiffers(Diagnostic):
         return _where(self.values)
 
 
-@dataclass(frozen=True, kw_only=True)
 class TorchRefuses(Diagnostic):
     """The PyTorch module does not run at values of the symbols that the spec admits."""
 
@@ -106,7 +101,6 @@ class TorchRefuses(Diagnostic):
         return "if the network should not take such sizes, say so under dims:" if self.values else ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class WeightMissing(Diagnostic):
     """A parameter of the network is not in the file."""
 
@@ -116,7 +110,6 @@ class WeightMissing(Diagnostic):
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class WeightDiffers(Diagnostic):
     """An initializer is not, bit for bit, the parameter that it is named for."""
 
@@ -127,7 +120,6 @@ class WeightDiffers(Diagnostic):
     how: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class HashDiffers(Diagnostic):
     """The file was changed after netspec wrote it."""
 
@@ -177,7 +169,7 @@ def check_file(path: Path, findings: Findings) -> None:
     try:
         onnx.checker.check_model(str(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).replace(str(path), path.name).split())
         findings.add(CheckerRefuses(reason=printable(reason)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from netspec.verify.samples import Samples
 from netspec.verify.tolerance import Array
 
 
-@dataclass(frozen=True, kw_only=True)
 class SamplesDoNotFit(Diagnostic):
     """The samples' shape is not the input's."""
 
@@ -35,7 +33,6 @@ class SamplesDoNotFit(Diagnostic):
         return "{advice}" if self.advice else ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class SampleNamesDiffer(Diagnostic):
     """A file does not have an array for every input."""
 
@@ -51,7 +48,6 @@ class SampleNamesDiffer(Diagnostic):
         return "give an .npz that holds one array for each input, under the input's name"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TooFewSamples(Diagnostic):
     """The network takes batches of a fixed size, and the file has fewer samples."""
 

@@ -50,7 +50,6 @@ Outputs = list[list[Array]]
 """What an engine gave: for every batch, its outputs in the order of the graph."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReferenceRefuses(Diagnostic):
     """The ONNX reference cannot evaluate a node, so that nothing says what the file means."""
 

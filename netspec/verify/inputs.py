@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from netspec.verify.tolerance import Array
 
 BATCHES = (1, 2, 3, 7)
 SEMANTIC_BATCH = 4
+SEMANTIC_NUMBER = 1000  # of the first case of the semantic gate, so that it draws its own
 SEMANTIC_KINDS = ("normal", "normal", "ones", "large")
 OTHER_KINDS = (("uniform", 5), ("zeros", 1), ("ones", 1), ("large", 2))
 LARGE = 1e3
@@ -113,7 +115,7 @@ def rounding_batches(graph: Graph, seed: int) -> Iterator[Batch]:
     plan += [(kind, dimensions.values(batch)) for kind, batch in OTHER_KINDS]
     for number, (kind, values) in enumerate(plan):
         samples = _sample_count(dimensions, values)
-        yield _drawn(graph, dimensions, values, [kind] * samples, (seed, number), kind)
+        yield _drawn(graph, dimensions, values, [kind] * samples, seed, number, kind)
 
 
 def semantic_batches(graph: Graph, seed: int) -> Iterator[Batch]:
@@ -125,7 +127,7 @@ def semantic_batches(graph: Graph, seed: int) -> Iterator[Batch]:
     for number, start in enumerate(range(0, len(SEMANTIC_KINDS), samples)):
         kinds = [SEMANTIC_KINDS[(start + i) % len(SEMANTIC_KINDS)] for i in range(samples)]
         kind = ", ".join(dict.fromkeys(kinds))
-        yield _drawn(graph, dimensions, values, kinds, (seed, 1000 + number), kind)
+        yield _drawn(graph, dimensions, values, kinds, seed, SEMANTIC_NUMBER + number, kind)
 
 
 def drawn_batch(graph: Graph, batch: int, seed: int) -> Mapping[str, Array]:
@@ -184,14 +186,7 @@ def _affordable(graph: Graph, dimensions: Dimensions) -> dict[str, int]:
 
 
 def _elements(graph: Graph, values: Mapping[str, int]) -> int:
-    total = 0
-    for node in graph:
-        for value in node.outputs:
-            count = 1
-            for length in value.type.bind(values):
-                count *= length
-            total += count
-    return total
+    return sum(math.prod(value.type.bind(values)) for node in graph for value in node.outputs)
 
 
 def _drawn(
@@ -199,13 +194,14 @@ def _drawn(
     dimensions: Dimensions,
     values: Mapping[str, int],
     kinds: Sequence[str],
-    seed: tuple[int, int],
+    seed: int,
+    number: int,
     kind: str,
 ) -> Batch:
     """One batch; sample i is of the kind `kinds[i]`, an input without batch axis of the first."""
     feeds: dict[str, Array] = {}
     for position, entry in enumerate(graph.inputs):
-        draw = np.random.default_rng([*seed, position])
+        draw = np.random.default_rng([seed, number, position])
         type = entry.value.type
         shape = type.bind(values)
         if dimensions.counts(type):
@@ -213,8 +209,7 @@ def _drawn(
             feeds[entry.name] = np.stack(parts)
         else:
             feeds[entry.name] = _draw(draw, kinds[0], shape, type.dtype)
-    shapes = " ".join("x".join(map(str, feed.shape)) for feed in feeds.values())
-    return Batch(_case(f"{kind} {shapes}", kind, values, feeds), feeds, len(kinds))
+    return Batch(_case(f"{number}: {kind}", kind, values, feeds), feeds, len(kinds))
 
 
 def _draw(draw: np.random.Generator, kind: str, shape: tuple[int, ...], dtype: DType) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import onnxruntime
 from onnxruntime import GraphOptimizationLevel
 
+from netspec.diagnostics import printable
 from netspec.verify.tolerance import Array
 
 
@@ -36,6 +38,7 @@ class Session:
     """A file loaded into onnxruntime."""
 
     def __init__(self, path: Path, lane: Lane) -> None:
+        self._path = path
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = lane.optimisation
         options.log_severity_level = 4
@@ -44,7 +47,7 @@ class Session:
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=[lane.provider])
         except Exception as error:
-            raise RefusedError(_sentence(error)) from error
+            raise RefusedError(_sentence(error, path)) from error
         used = self._session.get_providers()
         if lane.provider not in used:
             raise RefusedError(f"it runs on {used[0]} where {lane.provider} was asked for")
@@ -62,10 +65,11 @@ class Session:
         try:
             outputs: Sequence[Array] = self._session.run(None, dict(feeds))
         except Exception as error:
-            raise RefusedError(_sentence(error)) from error
+            raise RefusedError(_sentence(error, self._path)) from error
         return outputs
 
 
-def _sentence(error: Exception) -> str:
-    """onnxruntime's words without its error code."""
-    return str(error).partition(" : ")[2].removeprefix("FAIL : ") or str(error)
+def _sentence(error: Exception, path: Path) -> str:
+    """onnxruntime's words on one line, without its error number and without the path to the file."""
+    words = " ".join(str(error).replace(str(path), path.name).split())
+    return printable(re.sub(r"^(\[\w+\] )?: \d+ : \w+ : ", "", words))

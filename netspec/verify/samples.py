@@ -27,7 +27,6 @@ IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E
 IDX_RANKS = range(1, 9)
 
 
-@dataclass(frozen=True, kw_only=True)
 class SamplesUnreadable(Diagnostic):
     """The operating system does not give the file."""
 
@@ -38,7 +37,6 @@ class SamplesUnreadable(Diagnostic):
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class NotSamples(Diagnostic):
     """A file that is none of the formats, or broken."""
 
@@ -53,7 +51,6 @@ class NotSamples(Diagnostic):
         return "give an IDX file (also .gz), or numpy's .npy or .npz of plain numbers"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SamplesTooLarge(Diagnostic):
     """An array that would expand beyond the limit."""
 

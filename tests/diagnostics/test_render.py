@@ -19,7 +19,6 @@ from netspec.diagnostics.listing import WIDTH
 from netspec.diagnostics.render import NOTE_LIMIT, render_github, render_json, render_text, summary
 
 
-@dataclass(frozen=True, kw_only=True)
 class Mismatch(Diagnostic):
     code = "NS998"
     message = "Add cannot combine {left} and {right}"
@@ -38,7 +37,6 @@ class Mismatch(Diagnostic):
         return self.cure
 
 
-@dataclass(frozen=True, kw_only=True)
 class Unused(Diagnostic):
     code = "NS999"
     message = "nothing reads this"

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from netspec.onnx_backend import digest
-from netspec.onnx_backend.digest import octets, weights_hash
+from netspec.onnx_backend.digest import Array, octets, weights_hash
 
-WEIGHTS = {
+WEIGHTS: dict[str, Array] = {
     "b.weight": np.arange(700, dtype=np.float32).reshape(7, 100),
     "a.bias": np.array([1, 2, 3], np.int64),
-    "c": np.float32(3).reshape(()),
+    "c": np.array(3, np.float32),
     "d.empty": np.zeros((0, 4), np.float16),
 }
 

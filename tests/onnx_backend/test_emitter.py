@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netspec.ir.graph import Node
 from netspec.ir.tensor import DType, TensorType
 from netspec.onnx_backend.emitter import Emitter, Weights
 from tests.onnx_backend.networks import Network, operation
@@ -89,7 +90,7 @@ def test_types_and_ports_are_the_layers():
 
 def test_weights_are_asked_for_by_their_own_names():
     (layer,) = Network(x=("N", 5)).layer("fc", operation("Linear", out_features=2, bias=False)).nodes
-    used = {}
+    used: dict[str, Node] = {}
     weights = Weights(layer, used)
     assert weights["weight"] == "fc.weight"
     assert list(used) == ["fc.weight"]

@@ -22,7 +22,7 @@ from netspec.onnx_backend.opset import (
 NEWEST = newest_opset(onnxruntime.__version__)
 
 
-def relu(opset: int) -> bytes:
+def relu(opset):
     """A model of one Relu, made by onnx."""
     x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
     graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator as python
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from netspec.diagnostics import Diagnostic
@@ -45,7 +44,6 @@ _ORDERS = ("<", "<=", ">", ">=")
 _ORDER = "order {left_kind} and {right_kind}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class OperandKinds(Diagnostic):
     """Two values whose kinds the operator does not join."""
 
@@ -97,7 +95,6 @@ class OperandKinds(Diagnostic):
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class DivisionByZero(Diagnostic):
     """`/`, `//` or `%` by zero."""
 
@@ -112,7 +109,6 @@ class DivisionByZero(Diagnostic):
         return quoted(self.dividend)
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnevenQuotient(Diagnostic):
     """A division by a symbolic dimension that does not always come out even."""
 
@@ -134,7 +130,6 @@ class UnevenQuotient(Diagnostic):
         return "divide by a number, or give the input a fixed size"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TooComplex(Diagnostic):
     """A symbolic dimension that grew beyond what can be reasoned about."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from netspec.diagnostics import Diagnostic
@@ -23,7 +22,6 @@ _RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
 class DependsOnSymbol(Diagnostic):
     """A comparison that holds for some values of a symbolic dimension and not for others."""
 

@@ -25,7 +25,6 @@ from netspec.language.expressions.values import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
 class EmptyList(Diagnostic):
     """The least or greatest of nothing."""
 
@@ -34,7 +33,6 @@ class EmptyList(Diagnostic):
     function: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class ArgumentValue(Diagnostic):
     """An argument of the right kind whose value makes no sense."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -49,7 +48,6 @@ from netspec.language.expressions.values import (
 _LISTED_NAMES = 8  # names that a message lists; more would bury it
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownName(Diagnostic):
     """A `$name` that means nothing here."""
 
@@ -77,7 +75,6 @@ class UnknownName(Diagnostic):
         return "the names here are {listed}" if self.scope else "no name is known here"
 
 
-@dataclass(frozen=True, kw_only=True)
 class IndexOutOfRange(Diagnostic):
     """An item that a list does not have."""
 

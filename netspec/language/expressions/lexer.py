@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar
 
 from netspec.diagnostics import Diagnostic, printable
@@ -31,7 +30,6 @@ class Token:
         self.end = end
 
 
-@dataclass(frozen=True, kw_only=True)
 class TextTooLong(Diagnostic):
     """An expression that no person would write."""
 
@@ -45,7 +43,6 @@ class TextTooLong(Diagnostic):
         return "give parts of it names of their own, as parameters"
 
 
-@dataclass(frozen=True, kw_only=True)
 class DollarWithoutName(Diagnostic):
     """A `$` that no name follows, or a name in braces, as a shell writes it."""
 
@@ -60,7 +57,6 @@ class DollarWithoutName(Diagnostic):
         return "`$name` reads a value, in text that then is an expression; a literal dollar is written `$$`"
 
 
-@dataclass(frozen=True, kw_only=True)
 class DollarInString(Diagnostic):
     """A single `$` between quotes, where it would mean nothing."""
 
@@ -72,7 +68,6 @@ class DollarInString(Diagnostic):
         return "take the name out of the quotes, or write `$$` for a literal dollar"
 
 
-@dataclass(frozen=True, kw_only=True)
 class DollarOutsideString(Diagnostic):
     """A literal dollar where a value is expected."""
 
@@ -84,7 +79,6 @@ class DollarOutsideString(Diagnostic):
         return "write one `$` before a name; in an expression, text stands in quotes: 'a $$'"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnclosedString(Diagnostic):
     """A quote without its partner."""
 
@@ -93,7 +87,6 @@ class UnclosedString(Diagnostic):
     quote: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class MalformedNumber(Diagnostic):
     """`12px`, `0x10`, `1_000`, `1.2.3`."""
 
@@ -106,7 +99,6 @@ class MalformedNumber(Diagnostic):
         return "numbers in expressions are decimal: 12, 0.5 or 1e-4; a space ends a number"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NotInLanguage(Diagnostic):
     """Something that other languages have and expressions do not."""
 

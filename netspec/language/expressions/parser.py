@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
@@ -44,7 +43,6 @@ _POWER = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
 class NestedTooDeep(Diagnostic):
     """More nesting than anybody can read."""
 
@@ -53,7 +51,6 @@ class NestedTooDeep(Diagnostic):
     limit: int = NESTING_LIMIT
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnexpectedPart(Diagnostic):
     """A missing value or operator, or something behind the end."""
 
@@ -72,7 +69,6 @@ class UnexpectedPart(Diagnostic):
         return "put the `not` and its operand into parentheses" if self.found == "`not`" else ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnclosedBracket(Diagnostic):
     """An opening bracket without its partner."""
 
@@ -81,7 +77,6 @@ class UnclosedBracket(Diagnostic):
     bracket: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class StrayBracket(Diagnostic):
     """A closing bracket that closes nothing, or the wrong one."""
 
@@ -95,7 +90,6 @@ class StrayBracket(Diagnostic):
         return f"nothing: the open one is `{self.opened}`" if self.opened else "nothing: no bracket is open"
 
 
-@dataclass(frozen=True, kw_only=True)
 class BareWord(Diagnostic):
     """A word that is neither a keyword nor a call."""
 
@@ -116,7 +110,6 @@ class BareWord(Diagnostic):
         return "a name is written with a dollar, `${word}`; text in quotes, '{word}'"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownFunction(Diagnostic):
     """A call of something that is not among the functions."""
 
@@ -134,7 +127,6 @@ class UnknownFunction(Diagnostic):
         return "did you mean `{suggestion}`?" if self.suggestion else "the functions are {known}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NotCallable(Diagnostic):
     """A call of a value."""
 
@@ -154,7 +146,6 @@ class NotCallable(Diagnostic):
         return "only the functions can be: {known}"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ArgumentCount(Diagnostic):
     """Too few or too many arguments."""
 
@@ -174,7 +165,6 @@ class ArgumentCount(Diagnostic):
         return f"{count} argument" if least == 1 and most in (None, 1) else f"{count} arguments"
 
 
-@dataclass(frozen=True, kw_only=True)
 class UnknownAttribute(Diagnostic):
     """Anything behind a dot but the five attributes."""
 

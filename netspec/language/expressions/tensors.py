@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from netspec.diagnostics import Diagnostic
@@ -24,7 +23,6 @@ ATTRIBUTES = (*_AXES, "shape")
 the last of one with at least 3, `.features` the last of any, `.shape` the list of all."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoSuchDimension(Diagnostic):
     """An attribute of a tensor that has too few dimensions for it."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import ClassVar, TypeAlias, TypeGuard
 
@@ -28,7 +27,6 @@ Scope: TypeAlias = Mapping[str, Value]
 """What each `$name` stands for."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class WrongKind(Diagnostic):
     """One value of a kind that does not fit."""
 
@@ -59,7 +57,6 @@ class WrongKind(Diagnostic):
         return ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class NumberTooLarge(Diagnostic):
     """An integer or a float beyond what any network needs."""
 
@@ -71,7 +68,6 @@ class NumberTooLarge(Diagnostic):
         return "integers stay below 2 to the power of 63 (about 9.2e18), floats below 1.8e308"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TooLong(Diagnostic):
     """A list or a string beyond its limit."""
 
@@ -82,7 +78,6 @@ class TooLong(Diagnostic):
     units: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class TooManySteps(Diagnostic):
     """An expression that computes for too long."""
 
