@@ -35,8 +35,9 @@ class Diagnostic:
     A subclass is a frozen dataclass without the decorator (which takes a millisecond a class, and a check
     loads a hundred of them): its annotations are its facts, given by keyword. It sets `code`, `message` and,
     where they help, `label` (beside the carets) and `help` (the cure). The three texts are `str.format`
-    templates over the facts and properties; `help` and `label` may be properties where they depend on the
-    facts. An empty text is left out.
+    templates over the facts and properties, in which a tuple of strings stands with commas. `help` and `label`
+    may be properties where they depend on the facts, but hold only the templates' names for them: the braces
+    of what a user wrote would be taken for the template's own. An empty text is left out.
     """
 
     code: ClassVar[str]

@@ -8,6 +8,7 @@ from pydantic_core import PydanticUndefined
 
 from netspec.diagnostics import spell
 from netspec.language.validation import expected_by
+from netspec.ops.arguments import INFERRED
 from netspec.ops.base import Op
 
 
@@ -51,10 +52,6 @@ def operation_text(operation: type[Op]) -> str:
     else:
         lines.append("It takes no arguments.")
     return "\n".join(lines)
-
-
-INFERRED = frozenset({"in_channels", "in_features", "num_features"})
-"""Arguments that the input determines; when written, they are asserted."""
 
 
 def operations_text(operations: dict[str, type[Op]]) -> str:

@@ -37,11 +37,11 @@ class PositionalArguments(Diagnostic):
 
     op: str
     got: str
-    first: str
+    named: str
 
     @property
     def help(self) -> str:
-        return f"write {self.op}: {{{self.first}: {self.got}}}" if self.first else "write {op} alone"
+        return "write {op}: {{{named}}}" if self.named else "write {op} alone; it needs no arguments"
 
 
 def find_operation(name: str, place: Span, collector: Collector) -> type[Op] | None:
@@ -51,6 +51,15 @@ def find_operation(name: str, place: Span, collector: Collector) -> type[Op] | N
         unknown = UnknownOperation(name=spell(name), suggestion=nearest(name, FAMILIES))
         collector.add(unknown.at(place))
     return operation
+
+
+def _named(operation: type[Op], given: Any) -> str:
+    """Values without names as arguments: those that are required come first, as in PyTorch."""
+    fields = operation.model_fields
+    names = [name for name, field in fields.items() if field.is_required()]
+    names += [name for name in fields if name not in names and not name.startswith(("in_", "num_"))]
+    values = given if isinstance(given, list) else [given]
+    return ", ".join(f"{name}: {spell(value)}" for name, value in zip(names, values, strict=False))
 
 
 def make_operation(
@@ -66,9 +75,7 @@ def make_operation(
         given = {}
     if not isinstance(given, dict):
         assert arguments is not None
-        first = next(iter(operation.model_fields), "")
-        wanted = next((n for n, field in operation.model_fields.items() if field.is_required()), first)
-        positional = PositionalArguments(op=name, got=quoted(given), first=wanted)
+        positional = PositionalArguments(op=name, got=quoted(given), named=_named(operation, given))
         collector.add(positional.at(arguments.span))
         return None
     values: dict[str, Any] = {}

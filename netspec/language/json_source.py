@@ -245,8 +245,11 @@ class JsonQuotes(Diagnostic):
             return "write double quotes on both sides"
         if self.word.lower() in ("none", "nil"):
             return "did you mean null?"
-        near = nearest(self.word, _WORDS)
-        return f"did you mean {near}?" if near else 'write "{shown}"'
+        return "did you mean {near}?" if self.near else 'write "{shown}"'
+
+    @property
+    def near(self) -> str | None:
+        return nearest(self.word, _WORDS)
 
 
 class JsonString(Diagnostic):

@@ -135,5 +135,8 @@ class Unclosed(Diagnostic):
 
     @property
     def help(self) -> str:
-        closing = {"[": "]", "{": "}}"}.get(self.opening, self.opening)
-        return f"add the missing {closing}"
+        return "add the missing {closing}"
+
+    @property
+    def closing(self) -> str:
+        return {"[": "]", "{": "}"}.get(self.opening, self.opening)

@@ -241,8 +241,11 @@ class ExpressionUnquoted(Diagnostic):
 
     @property
     def help(self) -> str:
-        quote = "'" if '"' in self.written else '"'
-        return f"put quotes around it: {quote}{{shown}}{quote}"
+        return "put quotes around it: {quote}{shown}{quote}"
+
+    @property
+    def quote(self) -> str:
+        return "'" if '"' in self.written else '"'
 
 
 class TabIndentation(Diagnostic):

@@ -249,8 +249,11 @@ class IllegalCharacter(Diagnostic):
     def help(self) -> str:
         if self.character.encode(errors="ignore") == b"":
             return "delete it; it is half of a pair of surrogates, which is no character"
-        escape = self.character.encode("unicode_escape").decode()
-        return f"delete it (it may be invisible); inside double quotes it can be written as {escape}"
+        return "delete it (it may be invisible); inside double quotes it can be written as {escape}"
+
+    @property
+    def escape(self) -> str:
+        return self.character.encode("unicode_escape").decode()
 
 
 class AnchorRefused(Diagnostic):

@@ -1,1 +1,1 @@
-"""Graph and weights to an ONNX file, by a lowering of our own; and such files back in."""
+"""The ONNX backend: Graph and weights to a file by its own lowering, and a file read back with suspicion."""

@@ -79,7 +79,7 @@ class WeightsDigest:
         """The hash of everything added, as `weights_hash` defines it; waits for the threads."""
         whole = sha256()
         for _, (heading, parts) in sorted(self._tensors.items()):
-            whole.update(heading.encode("ascii"))
+            whole.update(heading.encode())
             for part in parts:
                 whole.update(part if isinstance(part, bytes) else part.result())
         return whole.hexdigest()

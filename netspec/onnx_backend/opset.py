@@ -31,8 +31,15 @@ class UnsupportedOpset(Diagnostic):
 
     @property
     def help(self) -> str:
-        nearest = min(max(self.opset, self.oldest), self.newest)
-        return f"use --opset {nearest}, or leave the option out for opset {DEFAULT_OPSET}"
+        return "use --opset {near}, or leave the option out for opset {usual}"
+
+    @property
+    def near(self) -> int:
+        return min(max(self.opset, self.oldest), self.newest)
+
+    @property
+    def usual(self) -> int:
+        return DEFAULT_OPSET
 
 
 @cache

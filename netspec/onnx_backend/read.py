@@ -10,6 +10,7 @@ import mmap
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
@@ -104,7 +105,7 @@ class CannotRead(ModelDiagnostic):
         return "give the path of an .onnx file"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Model:
     """An ONNX file that was read.
 
@@ -118,7 +119,7 @@ class Model:
     metadata: Mapping[str, str]
     initializers: Mapping[str, Array]
 
-    @property
+    @cached_property
     def weights(self) -> Mapping[str, Array]:
         """The initializers that are a network's weights, not constants of the lowering."""
         return {

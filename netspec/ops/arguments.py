@@ -10,6 +10,9 @@ from pydantic import BeforeValidator, Field
 
 SIZE_LIMIT = 2**31 - 1  # a larger size overflows the int32 that runtimes index with
 
+INFERRED = frozenset({"in_channels", "in_features", "num_features"})
+"""Arguments that the input determines; when written, they are asserted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Expected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 
 from netspec.ops.base import Op
@@ -29,6 +30,7 @@ FAMILIES = {
 """The family of every operation. A literal, so that checking a spec imports only what it uses."""
 
 
+@cache
 def find(name: str) -> type[Op] | None:
     """The operation of this name, or None."""
     family = FAMILIES.get(name)

@@ -123,7 +123,7 @@ class Conv2d(Op):
             raise Fault(SameNeedsStrideOne(height=height, width=width), field="stride")
         for name, size, axis in zip(AXES, x.known[2:], self.window(), strict=True):
             yield from self._padding_demands(name, size, axis, x)
-            yield window_fits("Conv2d", name, size, axis.padding + axis.padding_after, axis.extent, x)
+            yield from window_fits("Conv2d", name, size, axis.padding + axis.padding_after, axis.extent, x)
 
     def _padding_demands(self, name: str, size: Size, axis: Axis, x: TensorType) -> Iterator[Demand]:
         if self.padding_mode not in ("reflect", "circular"):

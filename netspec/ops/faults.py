@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 
 from netspec.diagnostics import Diagnostic
 from netspec.ir.dim import Size
@@ -185,7 +186,8 @@ def axis_of(argument: str, axis: int, x: TensorType) -> int:
 
 def window_fits(
     op: str, axis: str, size: Size, padding: int, extent: int, x: TensorType, field: str = "kernel_size"
-) -> AtLeast:
-    """The demand that a window of `extent` elements fits into `size` and its `padding` on both sides."""
-    fault = WindowTooLarge(op=op, axis=axis, extent=extent, size=size, padding=padding, input=x)
-    return AtLeast(size, extent - padding, Fault(fault, field=field, input=0))
+) -> Iterator[AtLeast]:
+    """The demand that a window of `extent` elements fits into `size` and its padding; none where it does."""
+    if not isinstance(size, int) or size + padding < extent:
+        fault = WindowTooLarge(op=op, axis=axis, extent=extent, size=size, padding=padding, input=x)
+        yield AtLeast(size, extent - padding, Fault(fault, field=field, input=0))

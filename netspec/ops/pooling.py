@@ -73,7 +73,7 @@ class Pool2d(Op):
                 raise Fault(fault, field="padding")
             # Rounded up, a window may hang over the end by less than one stride.
             overhang = axis.stride - 1 if axis.ceil_mode else 0
-            yield window_fits(op, name, size, 2 * axis.padding + overhang, axis.extent, x)
+            yield from window_fits(op, name, size, 2 * axis.padding + overhang, axis.extent, x)
 
     def infer(self, x: TensorType) -> TensorType | tuple[TensorType, ...]:
         batch, channels, height, width = x.known

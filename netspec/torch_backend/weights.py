@@ -19,6 +19,7 @@ COUNTER = "num_batches_tracked"
 """BatchNorm's count of training batches: in state dicts, but nothing that is evaluated depends on it."""
 
 GRAPH_KEY = "netspec.graph_hash"
+DIFFERENCES_SHOWN = 8
 
 
 class UnreadableWeights(Diagnostic):
@@ -46,9 +47,15 @@ class WeightsMismatch(Diagnostic):
 
     @property
     def help(self) -> str:
-        shown = "; ".join(self.differences[:8]).replace("{", "{{").replace("}", "}}")
-        more = len(self.differences) - 8
-        return shown + (f"; and {more} more" if more > 0 else "")
+        return "{shown}; and {more} more" if self.more > 0 else "{shown}"
+
+    @property
+    def shown(self) -> str:
+        return "; ".join(self.differences[:DIFFERENCES_SHOWN])
+
+    @property
+    def more(self) -> int:
+        return len(self.differences) - DIFFERENCES_SHOWN
 
 
 class OtherGraph(Diagnostic):

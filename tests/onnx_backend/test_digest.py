@@ -14,6 +14,7 @@ WEIGHTS: dict[str, Array] = {
     "b.weight": np.arange(700, dtype=np.float32).reshape(7, 100),
     "a.bias": np.array([1, 2, 3], np.int64),
     "c": np.array(3, np.float32),
+    "ä": np.array([True, False]),
     "d.empty": np.zeros((0, 4), np.float16),
 }
 
