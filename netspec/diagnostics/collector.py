@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+
 from netspec.diagnostics.diagnostic import Diagnostic, DiagnosticError, Severity
 
 ERROR_LIMIT = 1_000  # a file with more errors than this is not read for them

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,37 +21,24 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A second place that explains a diagnostic: where the other shape came from, who instantiated the block."""
+    """A second place that explains a diagnostic, such as where the other shape came from."""
 
     text: str
     span: Span | None = None
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=True)
-class Diagnostic:
-    """The base of everything netspec says about a spec, a model or a file.
+class Facts:
+    """A frozen dataclass without the decorator: annotations are fields, given by keyword.
 
-    A subclass is a frozen dataclass without the decorator (which takes a millisecond a class, and a check
-    loads a hundred of them): its annotations are its facts, given by keyword. It sets `code`, `message` and,
-    where they help, `label` (beside the carets) and `help` (the cure). The three texts are `str.format`
-    templates over the facts and properties, in which a tuple of strings stands with commas. `help` and `label`
-    may be properties where they depend on the facts, but hold only the templates' names for them: the braces
-    of what a user wrote would be taken for the template's own. An empty text is left out.
+    The decorator takes a millisecond a class, and a check loads a hundred classes of diagnostics.
     """
 
-    code: ClassVar[str]
-    message: ClassVar[str]
-    severity: ClassVar[Severity] = Severity.ERROR
-
-    span: Span | None = None
-    notes: tuple[Note, ...] = ()
-    times: int = 1
-
-    facts: ClassVar[tuple[str, ...]] = ("span", "notes", "times")
+    facts: ClassVar[tuple[str, ...]] = ()
     """Names of the fields, those of the base first."""
 
     def __init_subclass__(cls) -> None:
-        own = cls.__dict__.get("__annotations__", {})
+        own = cls.__dict__.get("__annotations__", {})  # noqa: RUF063 - importing inspect takes 6 ms
         fields = [name for name, kind in own.items() if not str(kind).startswith("ClassVar")]
         cls.facts = (*cls.facts, *(name for name in fields if name not in cls.facts))
 
@@ -70,7 +56,7 @@ class Diagnostic:
         return tuple(getattr(self, name) for name in self.facts)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other._values() == self._values()  # type: ignore[attr-defined]
+        return isinstance(other, Facts) and type(other) is type(self) and other._values() == self._values()
 
     def __hash__(self) -> int:
         return hash((type(self), self._values()))
@@ -78,6 +64,29 @@ class Diagnostic:
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.facts)
         return f"{type(self).__name__}({given})"
+
+    def but(self, **facts: Any) -> Self:
+        """The same with some facts changed."""
+        return type(self)(**{**self.__dict__, **facts})
+
+
+class Diagnostic(Facts):
+    """The base of everything netspec says about a spec, a model or a file.
+
+    A subclass adds facts as annotated fields and sets `code`, `message` and, where they help, `label`
+    (beside the carets) and `help` (the cure). The three texts are `str.format` templates over the facts and
+    properties, in which a tuple of strings stands with commas. `help` and `label` may be properties where
+    they depend on the facts, but hold only the templates' names for them: the braces
+    of what a user wrote would be taken for the template's own. An empty text is left out.
+    """
+
+    code: ClassVar[str]
+    message: ClassVar[str]
+    severity: ClassVar[Severity] = Severity.ERROR
+
+    span: Span | None = None
+    notes: tuple[Note, ...] = ()
+    times: int = 1
 
     @property
     def label(self) -> str:
@@ -97,10 +106,6 @@ class Diagnostic:
     def text(self) -> str:
         """The message, filled."""
         return self.fill(self.message)
-
-    def but(self, **facts: Any) -> Self:
-        """The same diagnostic with some facts changed."""
-        return type(self)(**{**self.__dict__, **facts})
 
     def at(self, span: Span | None, *notes: Note) -> Self:
         """The same facts at a place; raised deep inside, placed by the caller that knows the text."""
@@ -135,7 +140,7 @@ class DiagnosticError(Exception):
 
 
 def spell(value: object, limit: int = SPELLED_LIMIT) -> str:
-    """A spec's value as a user would write it in YAML, on one line, printable and cut to `limit` characters."""
+    """A spec's value as a user would write it in YAML: on one line, printable, cut to `limit` characters."""
     text = _spelled(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -166,6 +171,8 @@ def printable(text: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The one of `known` that a user who wrote `name` most likely meant, or None if none is near."""
+    import difflib  # here, since only mistakes need it
+
     candidates = list(known)
     if len(name) > 100:
         return None

@@ -122,6 +122,10 @@ class UnknownDistribution(Diagnostic):
     def help(self) -> str:
         return "did you mean {suggestion}?" if self.suggestion else "there are {known}"
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        return tuple(DISTRIBUTIONS)
+
 
 class NothingToDraw(Diagnostic):
     """A rule for a parameter that the layer does not have."""

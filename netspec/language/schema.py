@@ -34,7 +34,7 @@ from netspec.ops.catalogue import catalogue
 Schema = dict[str, Any]
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
-TITLE = "netspec: a neural network's spec"
+TITLE = "netspec spec"
 
 EXPRESSION = r"(^|[^$])(\$\$)*\$([^$]|$)"
 """A scalar with a dollar that is not doubled; a doubled one is a literal dollar."""
@@ -42,7 +42,8 @@ EXPRESSION = r"(^|[^$])(\$\$)*\$([^$]|$)"
 WEIGHTS = {"weight": "How the weight is drawn.", "bias": "How the bias is drawn."}
 """Parameters that editors offer; the others of a layer are accepted too."""
 
-_SCALARS = frozenset({"integer", "number", "boolean", "string"})
+PARAMETER = "^[a-z_][A-Za-z0-9_]*$"
+
 _SECTION = re.compile(r"^(Shape|Evaluation|Cost|Ports|Errors|Source): +", re.MULTILINE)
 _TORCH = re.compile(r"torch(?:\.nn)?\.\w+")
 
@@ -55,13 +56,13 @@ def schema_text() -> str:
 def schema() -> Schema:
     """The JSON Schema of a spec file."""
     file = _fields(FileSection)
-    file["init"] |= _ref("file_init")
     file["name"] = _any(_ref("name"), _NULL, like=file["name"])
     file["inputs"] |= _named(_ref("input"), least=1)
     file["dims"] |= _named(_section(DimSection))
-    file["params"] |= _named({"type": ["integer", "number", "boolean", "string", "array"]})
+    file["params"] |= _named({"type": ["number", "boolean", "string", "array"]})
+    file["init"] |= _rules()
     file["layers"] |= {"items": _ref("step"), "minItems": 1}
-    by_name = _named(_any(_ref("reference"), _ref("output")), least=1)
+    by_name = _named(_any(_ref("reference"), _output()), least=1)
     listed = {"type": "array", "items": _ref("reference"), "minItems": 1, "uniqueItems": True}
     file["outputs"] = _any(listed, by_name, _NULL, like=file["outputs"])
     return {
@@ -71,9 +72,10 @@ def schema() -> Schema:
         "definitions": {
             **_words(),
             "input": _input(),
-            "output": _output(),
-            **_initialisation(),
             "step": _step(),
+            "rule": _rule(),
+            "numbers": _numbers(),
+            "operation_init": _rules_of_an_operation(),
             **{name: _operation(operation) for name, operation in catalogue().items()},
         },
     }
@@ -83,14 +85,14 @@ _NULL: Schema = {"type": "null"}
 
 
 def _ref(definition: str) -> Schema:
-    """A reference. Draft 7 lets nothing stand beside `$ref`, hence the wrapping."""
-    return {"allOf": [{"$ref": f"#/definitions/{definition}"}]}
+    """What `definitions` says under a name; draft 7 lets nothing else stand beside it."""
+    return {"$ref": f"#/definitions/{definition}"}
 
 
 def _any(*choices: Schema, like: Mapping[str, Any] | None = None) -> Schema:
     """One of several schemas, with the description and the default of `like`."""
     kept = {key: like[key] for key in ("description", "default") if key in like} if like else {}
-    return {**kept, "anyOf": [choice["allOf"][0] if set(choice) == {"allOf"} else choice for choice in choices]}
+    return {**kept, "anyOf": list(choices)}
 
 
 def _object(properties: Mapping[str, Schema], required: Iterable[str] = ()) -> Schema:
@@ -108,27 +110,34 @@ def _named(values: Schema, least: int = 0) -> Schema:
 
 def _words() -> dict[str, Schema]:
     """What the words of a spec look like."""
-    taken = sorted({*keyword.kwlist, *MODULE_ATTRIBUTES, *RESERVED})
+    taken = "|".join(sorted({*keyword.kwlist, *MODULE_ATTRIBUTES, *RESERVED}))
     return {
         "name": {
             "type": "string",
             "description": "Letters, digits and underscores; no keyword of Python, no attribute of torch.nn.Module.",
-            "pattern": f"^(?!__){PATTERN}$",
             "maxLength": NAME_LIMIT,
-            "not": {"enum": taken},
-            "errorMessage": "A name consists of letters, digits and underscores, and begins with no digit.",
+            "allOf": [
+                {
+                    "pattern": f"^(?!__){PATTERN}$",
+                    "errorMessage": "A name is made of letters, digits and underscores; it begins with no digit.",
+                },
+                {
+                    "pattern": f"^(?!({taken})$)",
+                    "errorMessage": "This name is taken: by Python, by PyTorch's modules, or by netspec itself.",
+                },
+            ],
         },
         "reference": {
             "type": "string",
             "description": "An earlier layer, an input, or prev; NAME.PORT is another output of a layer.",
             "pattern": rf"^{PATTERN}(\.[A-Za-z0-9_]+)*$",
-            "errorMessage": "A reference is the name of an earlier layer or input, or prev; NAME.PORT is a port.",
+            "errorMessage": "Write the name of an earlier layer or of an input, prev, or NAME.PORT.",
         },
         "expression": {
             "type": "string",
             "description": "An expression, in which $NAME is a parameter: $width * 2.",
             "pattern": EXPRESSION,
-            "errorMessage": "This is neither a value of the right kind nor an expression, which contains a `$`.",
+            "errorMessage": "This is neither of the kind that belongs here nor an expression, which contains a $.",
         },
     }
 
@@ -136,63 +145,21 @@ def _words() -> dict[str, Schema]:
 def _input() -> Schema:
     """An input: its shape, or the long form."""
     long = _fields(InputSection)
-    sizes = _any({"type": "integer", "minimum": 1}, _ref("name"), _ref("expression"))
-    shape = {**long["shape"]["anyOf"][0], "items": sizes}
-    long["shape"] = _any(shape, _ref("expression"), like=long["shape"])
+    shape, expression = long["shape"]["anyOf"]
+    size, *_ = shape["items"]["anyOf"]
+    shape["items"] = _any(size, _ref("name"), expression)
     long["preprocess"] = _any(_section(PreprocessSection), _NULL, like=long["preprocess"])
-    short = _any(shape, _ref("expression"))["anyOf"]
     return {
         "description": "A shape such as [batch, 1, 28, 28], or a mapping with shape, dtype and preprocess.",
-        "anyOf": [*short, _object(long, _required(InputSection))],
+        "anyOf": [shape, _object(long, _required(InputSection)), expression],
     }
 
 
 def _output() -> Schema:
     """An output in its long form."""
     fields = _fields(OutputSection)
-    fields["from"] |= {**_any(_ref("reference"), _ref("expression"))}
+    fields["from"] = _any(_ref("reference"), _ref("expression"), like=fields["from"])
     return {"description": _first_line(OutputSection), **_object(fields, _required(OutputSection))}
-
-
-def _initialisation() -> dict[str, Schema]:
-    """`init`: a rule, and what maps operations and parameters to rules."""
-    arguments = {name: _section(model) for name, model in DISTRIBUTIONS.items()}
-    for name, model in DISTRIBUTIONS.items():
-        arguments[name].pop("description", None)
-        if not _required(model):
-            arguments[name]["type"] = ["object", "null"]
-    bare = [name for name, model in DISTRIBUTIONS.items() if not _required(model)]
-    by_parameter = {
-        "properties": {name: {"description": text, **_ref("rule")} for name, text in WEIGHTS.items()},
-        "patternProperties": {r"^[a-z_][A-Za-z0-9_]*$": _ref("rule")},
-    }
-    of_operation = _any(_ref("rule"), {"type": "object", **by_parameter, "additionalProperties": False})
-    by_operation = dict.fromkeys(catalogue(), _ref("operation_init"))
-    of_step = _object(by_operation)
-    of_step["properties"] = {**by_parameter["properties"], **by_operation}
-    of_step["patternProperties"] = by_parameter["patternProperties"]
-    return {
-        "numbers": {
-            "type": "array",
-            "description": "Literal values, as many as the parameter has elements, in lists as its shape has them.",
-            "items": _any({"type": "number"}, _ref("numbers"), _ref("expression")),
-            "minItems": 1,
-            "maxItems": LITERAL_LIMIT,
-        },
-        "rule": {
-            "description": "A function of torch.nn.init without its last underscore, a number, or literal values.",
-            "anyOf": [
-                {"type": "string", "enum": bare},
-                {**_object(arguments), "minProperties": 1, "maxProperties": 1},
-                {"type": "number"},
-                {"$ref": "#/definitions/numbers"},
-                {"$ref": "#/definitions/expression"},
-            ],
-        },
-        "operation_init": of_operation,
-        "file_init": _any(_ref("rule"), _object(by_operation), _NULL),
-        "step_init": _any(_ref("rule"), of_step, _NULL),
-    }
 
 
 def _step() -> Schema:
@@ -201,25 +168,79 @@ def _step() -> Schema:
     bare = {name: operation for name, operation in operations.items() if not _required(operation)}
     fields = _fields(StepSection)
     fields["name"] = _any(_ref("name"), _NULL, like=fields["name"])
-    references = {"type": "array", "items": _ref("reference"), "minItems": 1}
-    mapping = {"type": "object", "additionalProperties": _ref("reference"), "minProperties": 1}
-    fields["from"] = _any(_ref("reference"), references, mapping, like=fields["from"])
+    several = {"type": "array", "items": _ref("reference"), "minItems": 1}
+    by_argument = {"type": "object", "additionalProperties": _ref("reference"), "minProperties": 1}
+    fields["from"] = _any(_ref("reference"), several, by_argument, like=fields["from"])
     times = {"type": "integer", "minimum": 0, "maximum": NODE_LIMIT}
     fields["repeat"] = _any(times, _ref("expression"), like=fields["repeat"])
-    fields["init"] |= _ref("step_init")
+    named = {
+        "properties": {name: {"description": text, "allOf": [_ref("rule")]} for name, text in WEIGHTS.items()}
+    }
+    fields["init"] |= _rules({**named, "patternProperties": {PARAMETER: _ref("rule")}})
+    without = "A step needs exactly one operation."
     return {
         "description": "One step: an operation, alone or with its arguments and name, from, repeat, init.",
         "anyOf": [
+            {
+                **_object({**{name: _ref(name) for name in operations}, **fields}),
+                "oneOf": [{"required": [name], "errorMessage": without} for name in operations],
+            },
             {
                 "type": "string",
                 "enum": list(bare),
                 "enumDescriptions": [_first_line(operation) for operation in bare.values()],
             },
-            {
-                **_object({**{name: _ref(name) for name in operations}, **fields}),
-                "oneOf": [{"required": [name]} for name in operations],
-            },
         ],
+    }
+
+
+def _rules(of_parameters: Schema | None = None) -> Schema:
+    """`init`: one rule for all, or rules by operation, and in a step by parameter."""
+    rules = _object(dict.fromkeys(catalogue(), _ref("operation_init")))
+    if of_parameters is not None:
+        rules["properties"] = {**of_parameters["properties"], **rules["properties"]}
+        rules["patternProperties"] = of_parameters["patternProperties"]
+    return _any(_ref("rule"), rules, _NULL)
+
+
+def _rules_of_an_operation() -> Schema:
+    """One rule for an operation's weights, or rules by parameter."""
+    by_parameter = {
+        "type": "object",
+        "propertyNames": {"pattern": PARAMETER},
+        "additionalProperties": _ref("rule"),
+    }
+    return _any(_ref("rule"), by_parameter)
+
+
+def _rule() -> Schema:
+    """One rule: a distribution, alone or with arguments, a number, or literal values."""
+    bare = [name for name, model in DISTRIBUTIONS.items() if not _required(model)]
+    arguments = {}
+    for name, model in DISTRIBUTIONS.items():
+        arguments[name] = _object(_fields(model), _required(model))
+        if name in bare:
+            arguments[name]["type"] = ["object", "null"]
+    return {
+        "description": "A function of torch.nn.init without its last underscore, a number, or literal values.",
+        "anyOf": [
+            {"type": "string", "enum": bare},
+            {**_object(arguments), "minProperties": 1, "maxProperties": 1},
+            {"type": "number"},
+            _ref("numbers"),
+            _ref("expression"),
+        ],
+    }
+
+
+def _numbers() -> Schema:
+    """Literal values."""
+    return {
+        "type": "array",
+        "description": "A number for each element of the parameter, in lists as its shape has them.",
+        "items": _any({"type": "number"}, _ref("numbers"), _ref("expression")),
+        "minItems": 1,
+        "maxItems": LITERAL_LIMIT,
     }
 
 
@@ -239,15 +260,14 @@ def _operation(operation: type[Op]) -> Schema:
 
 
 def _explanation(operation: type[Op], name: str) -> str:
-    """What belongs into an argument, in a sentence."""
+    """What belongs into an argument, and what it is when left out."""
     expected = expected_by(operation, name) or "a value"
-    text = expected[0].upper() + expected[1:]
     if name in INFERRED:
-        return f"{text}. Inferred from the input; when written, it is held against it."
+        return f"{expected}; inferred from the input, and held against it when written"
     default = operation.model_fields[name].default
     if default is PydanticUndefined:
-        return f"{text}."
-    return f"{text}; {json.dumps(short(default))} unless given."
+        return f"{expected}; required"
+    return f"{expected}; default {json.dumps(short(default))}"
 
 
 def short(default: Any) -> Any:

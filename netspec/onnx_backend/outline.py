@@ -56,7 +56,7 @@ class _Outliner:
     def run(self) -> Outline:
         parts: list[bytes] = []
         for field in fields(self.content, 0, len(self.content)):
-            self._count(1)
+            self._count()
             if field.number == MODEL_GRAPH and field.kind == BYTES:
                 graph = b"".join(self._graph(field))
                 parts += [opening(MODEL_GRAPH, len(graph)), graph]
@@ -68,10 +68,10 @@ class _Outliner:
         parts: list[bytes] = []
         run = graph.payload  # the start of what is kept as it stands
         for field in fields(self.content, graph.payload, graph.end):
-            self._count(1)
+            self._count()
             if field.number != GRAPH_INITIALIZER or field.kind != BYTES:
                 continue
-            raw = self._raw(field)
+            raw = self._raw(field) if field.value >= KEPT else None
             if raw is None or raw.value < KEPT:
                 self.elements.append(None)
                 continue
@@ -87,15 +87,15 @@ class _Outliner:
     def _raw(self, tensor: Field) -> Field | None:
         found = None
         for field in fields(self.content, tensor.payload, tensor.end):
-            self._count(1)
+            self._count()
             if field.number == TENSOR_RAW_DATA and field.kind == BYTES:
                 if found is not None:
                     raise WireError("a tensor holds its elements twice")
                 found = field
         return found
 
-    def _count(self, number: int) -> None:
-        self.counted += number
+    def _count(self) -> None:
+        self.counted += 1
         if self.counted > FIELD_LIMIT:
             raise WireError(f"it has more than {FIELD_LIMIT} parts")
 

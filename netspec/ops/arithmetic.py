@@ -108,8 +108,10 @@ class Combination(Op):
             for axis in range(-shared, 0):
                 left, right = first.known[axis], other.known[axis]
                 if left != 1 and right != 1:
-                    fault = CannotCombine(op=op, axis=axis, first=first, other=other, left=left, right=right)
-                    yield Same(left, right, Fault(fault, input=number))
+                    mismatch = CannotCombine(
+                        op=op, axis=axis, first=first, other=other, left=left, right=right
+                    )
+                    yield Same(left, right, Fault(mismatch, input=number))
 
     def remarks(self, first: TensorType, *others: TensorType) -> Iterator[Fault]:
         for number, other in enumerate(others, start=1):

@@ -17,6 +17,7 @@ from netspec.verify.tolerance import Array
 
 BATCHES = (1, 2, 3, 7)
 SEMANTIC_BATCH = 4
+CALIBRATION_NUMBER = 2000  # and of the batch from which BatchNorm takes its statistics
 SEMANTIC_NUMBER = 1000  # of the first case of the semantic gate, so that it draws its own
 SEMANTIC_KINDS = ("normal", "normal", "ones", "large")
 OTHER_KINDS = (("uniform", 5), ("zeros", 1), ("ones", 1), ("large", 2))
@@ -135,21 +136,24 @@ def drawn_batch(graph: Graph, batch: int, seed: int) -> Mapping[str, Array]:
     dimensions = Dimensions.of(graph)
     values = dimensions.values(batch)
     kinds = ["normal"] * _sample_count(dimensions, values)
-    return _drawn(graph, dimensions, values, kinds, (seed, 2000), "normal").feeds
+    return _drawn(graph, dimensions, values, kinds, seed, CALIBRATION_NUMBER, "normal").feeds
 
 
 def batches_of(graph: Graph, arrays: Mapping[str, Array], name: str, chunk: int = 16) -> Iterator[Batch]:
-    """Prepared samples, all inputs with their first axis counting them, in batches that the bounds admit."""
-    dimensions = Dimensions.of(graph)
+    """Prepared samples, all inputs with their first axis counting them, in batches that the bounds admit; the
+    last few are left out where they make no batch."""
+    batch = Dimensions.of(graph).batch
     total = min(len(array) for array in arrays.values())
-    if dimensions.batch is not None:
-        size = admissible(graph.bounds[dimensions.batch], min(chunk, total))
-    else:
-        size = _fixed_batch(graph)
-    for start in range(0, total - size + 1, size):
+    start = 0
+    while start < total:
+        left = min(chunk, total - start)
+        size = _fixed_batch(graph) if batch is None else admissible(graph.bounds[batch], left)
+        if size > total - start:
+            return
         feeds = {key: array[start : start + size] for key, array in arrays.items()}
         values = _values_of(graph, feeds)
         yield Batch(_case(f"{name}[{start}:{start + size}]", "samples", values, feeds), feeds, size)
+        start += size
 
 
 def _fixed_batch(graph: Graph) -> int:

@@ -101,6 +101,7 @@ def test_the_laws_of_the_floor_hold_structurally(first: str, second: str, n: int
             (a // n * n + a % n, a),
             (a // -n, -a // n),
             ((n * a) // n, a),
+            ((a // 2 + b // 3) // n, (b // 3 + a // 2) // n),
         ]
     except ComplexityError:
         assume(False)

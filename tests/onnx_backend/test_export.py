@@ -136,6 +136,20 @@ def test_every_initializer_is_its_weight(tmp_path):
             assert array.tobytes() == weights[name].tobytes()
 
 
+@pytest.mark.parametrize("dtype", [DType.FLOAT64, DType.FLOAT16, DType.BFLOAT16])
+def test_weights_of_other_types(tmp_path, dtype):
+    network = Network(x=TensorType((2, 300), dtype))
+    graph = network.layer("fc", operation("Linear", out_features=2)).graph(y="fc")
+    weights = draw(graph)
+    path = export(graph, weights, tmp_path / "m.onnx").path
+    onnx.checker.check_model(str(path), full_check=True)
+    read = read_model(path).weights
+    for tensor in onnx.load(path).graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        assert array.dtype == weights[tensor.name].dtype == read[tensor.name].dtype
+        assert array.tobytes() == weights[tensor.name].tobytes() == read[tensor.name].tobytes()
+
+
 def test_weights_that_lie_in_no_order_are_written_in_order(tmp_path):
     graph = lenet()
     weights = draw(graph)
