@@ -153,13 +153,20 @@ def _spelled(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 256:
         return f"an integer of {value.bit_length()} bits"  # str() of a huge integer is refused by Python
     if isinstance(value, str):
-        return printable(value[: SPELLED_LIMIT * 2])
+        return printable(value[: SPELLED_LIMIT * 2]) or "''"
     if isinstance(value, Mapping):
         items = list(value.items())[:SPELLED_LIMIT]
-        return "{" + ", ".join(f"{_spelled(k)}: {_spelled(v)}" for k, v in items) + "}"
+        return "{" + ", ".join(f"{_spelled(k)}: {_inner(v)}" for k, v in items) + "}"
     if isinstance(value, Sequence):
-        return "[" + ", ".join(_spelled(v) for v in value[:SPELLED_LIMIT]) + "]"
+        return "[" + ", ".join(_inner(v) for v in value[:SPELLED_LIMIT]) + "]"
     return str(value)
+
+
+def _inner(value: object) -> str:
+    """An item: text keeps its quotes where it would not be text without them, as in [3, '3']."""
+    if isinstance(value, str) and (not value[:1].isalpha() or value in ("true", "false", "null")):
+        return f"'{_spelled(value)}'" if value else "''"
+    return _spelled(value)
 
 
 def printable(text: str) -> str:

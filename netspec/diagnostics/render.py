@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from netspec.diagnostics.diagnostic import Diagnostic, Note, Severity, printable
-from netspec.diagnostics.listing import Mark, listing, same_source
+from netspec.diagnostics.listing import WIDTH, Mark, listing, same_source
 from netspec.diagnostics.span import Span
 from netspec.diagnostics.styled import Line, paint
 
@@ -86,11 +86,25 @@ def _sorted_notes(
 
 
 def _remark(kind: str, text: str) -> Iterator[Line]:
-    """`= help: …`, its further lines below its first."""
-    first, *further = text.split("\n")
-    yield [("   = ", "blue"), (f"{kind}: ", "bold"), (printable(first), "")]
-    for line in further:
-        yield [(" " * (len(kind) + 7) + printable(line), "")]
+    """`= help: …`, its further lines below its first, none wider than the terminal if its words are not."""
+    indent = len(kind) + 7
+    lines = [part for line in text.split("\n") for part in _wrapped(printable(line), WIDTH - indent)]
+    yield [("   = ", "blue"), (f"{kind}: ", "bold"), (lines[0], "")]
+    for line in lines[1:]:
+        yield [(" " * indent + line, "")]
+
+
+def _wrapped(line: str, width: int) -> Iterator[str]:
+    """`line` broken at spaces; what it is indented by, it keeps."""
+    while len(line) > width:
+        at = line.rfind(" ", 0, width + 1)
+        if not line[: at + 1].strip():
+            at = line.find(" ", width)
+        if at < 0:
+            break
+        yield line[:at]
+        line = line[at + 1 :]
+    yield line
 
 
 def _place(span: Span | None) -> dict[str, str | int | None]:

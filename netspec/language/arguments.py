@@ -10,13 +10,19 @@ from netspec.diagnostics import Collector, Diagnostic, Span, nearest, spell
 from netspec.ir.dim import UNKNOWN, Dim
 from netspec.language.resolve import Resolver
 from netspec.language.tree import Tree
-from netspec.language.validation import WrongValue, argument_faults, quoted
+from netspec.language.validation import (
+    PositionalArguments,
+    WrongValue,
+    argument_faults,
+    named_arguments,
+    quoted,
+)
 from netspec.ops.base import Op
 from netspec.ops.catalogue import FAMILIES, find
 
 
 class UnknownOperation(Diagnostic):
-    """A capitalised word that is no operation."""
+    """A word where an operation belongs that is none."""
 
     code = "NS205"
     message = "there is no operation {name}"
@@ -26,40 +32,31 @@ class UnknownOperation(Diagnostic):
 
     @property
     def help(self) -> str:
+        if self.suggestion and "(" in self.name:
+            return "arguments follow a colon, as in Conv2d: {{out_channels: 8, kernel_size: 3}}"
         return "did you mean {suggestion}?" if self.suggestion else "netspec ops lists them all"
 
 
-class PositionalArguments(Diagnostic):
-    """An operation followed by a bare value: arguments are always named."""
-
-    code = "NS230"
-    message = "the arguments of {op} are named, and {got} has no name"
-
-    op: str
-    got: str
-    named: str
-
-    @property
-    def help(self) -> str:
-        return "write {op}: {{{named}}}" if self.named else "write {op} alone; it needs no arguments"
+def meant_operation(name: str) -> str:
+    """The operation that is called `name`, or was likely meant by it; `name` itself where none is near."""
+    if name in FAMILIES:
+        return name
+    return nearest(name.partition("(")[0].strip(), FAMILIES) or name
 
 
 def find_operation(name: str, place: Span, collector: Collector) -> type[Op] | None:
-    """The operation of this name, or None and NS205."""
+    """The operation of this name, or NS205 and None.
+
+    Where only capitals differ, NS205 and the operation that was meant, so that its arguments are checked too.
+    """
     operation = find(name)
     if operation is None:
-        unknown = UnknownOperation(name=spell(name), suggestion=nearest(name, FAMILIES))
-        collector.add(unknown.at(place))
+        meant = meant_operation(name)
+        suggestion = meant if meant in FAMILIES else None
+        collector.add(UnknownOperation(name=spell(name), suggestion=suggestion).at(place))
+        if name.lower() == meant.lower():
+            return find(meant)
     return operation
-
-
-def _named(operation: type[Op], given: Any) -> str:
-    """Values without names as arguments: those that are required come first, as in PyTorch."""
-    fields = operation.model_fields
-    names = [name for name, field in fields.items() if field.is_required()]
-    names += [name for name in fields if name not in names and not name.startswith(("in_", "num_"))]
-    values = given if isinstance(given, list) else [given]
-    return ", ".join(f"{name}: {spell(value)}" for name, value in zip(names, values, strict=False))
 
 
 def make_operation(
@@ -70,35 +67,29 @@ def make_operation(
     Errors: NS204 wrong values, NS206 unknown and NS207 missing arguments, NS230 arguments without names.
     """
     name = operation.__name__
-    given: Any = {} if arguments is None else arguments.value
-    if given is None:
-        given = {}
-    if not isinstance(given, dict):
-        assert arguments is not None
-        positional = PositionalArguments(op=name, got=quoted(given), named=_named(operation, given))
+    if arguments is None or arguments.value is None:
+        entries, values = {}, {}
+    elif isinstance(arguments.value, dict):
+        entries, values = arguments.entries, {}
+    else:
+        given = arguments.value
+        positional = PositionalArguments(op=name, got=quoted(given), named=named_arguments(operation, given))
         collector.add(positional.at(arguments.span))
         return None
-    values: dict[str, Any] = {}
-    unknown = False
-    for key, entry in arguments.entries.items() if arguments is not None else ():
-        value = resolver.value(entry.value)
-        if value is UNKNOWN:
-            unknown = True
-            continue
+    unknown = []
+    for key, entry in entries.items():
+        value: Any = resolver.value(entry.value)
         if isinstance(value, Dim):
-            expected = "a number; the size that it is computed from is symbolic"
-            collector.add(WrongValue(key=key, expected=expected, got=str(value)).at(entry.value.span))
-            unknown = True
-            continue
-        values[key] = value
+            symbolic = WrongValue(key=key, expected="a number", got=f"the symbolic size {value}")
+            collector.add(symbolic.at(entry.value.span))
+            value = UNKNOWN
+        if value is UNKNOWN:
+            unknown.append(key)
+        else:
+            values[key] = value
     try:
         made = operation.model_validate(values)
     except ValidationError as error:
-        faults = argument_faults(name, operation, error, arguments, place)
-        # An argument whose value is unknown because of an error was given: it is not missing.
-        known_given = set(given)
-        collector.extend(
-            f for f in faults if not (unknown and getattr(f, "argument", None) in known_given)
-        )
+        collector.extend(argument_faults(name, operation, error, arguments, values, place, unknown))
         return None
     return None if unknown else made

@@ -256,7 +256,8 @@ class _Elaborator:
         for value in values:
             self.origins[value.name] = step.place
         node = Node(name, made, tuple(sources), values, step.place)
-        if plan is not None or self.plans:
+        # After an error the shapes of the weights have no meaning: there is nothing to hold a rule against.
+        if (plan is not None or self.plans) and types[0].shape is not None:
             node = replace(node, init=self._init(node, plan))
         self.nodes.append(node)
         return Layer(values[0], step.place, dict(zip(ports, values, strict=True)))

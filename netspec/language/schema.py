@@ -1,4 +1,4 @@
-"""The JSON Schema of a spec file, by which editors complete, explain and check: from the models and the catalogue.
+"""The JSON Schema of a spec file, from the models and the catalogue: editors complete and check specs by it.
 
 Draft 7, the one that editors know best. It says what can be said without reading expressions and shapes;
 `netspec check` says the rest.
@@ -19,6 +19,7 @@ from netspec.language.elaborate import NODE_LIMIT
 from netspec.language.initialisation import DISTRIBUTIONS, LITERAL_LIMIT
 from netspec.language.names import MODULE_ATTRIBUTES, NAME_LIMIT, PATTERN, RESERVED
 from netspec.language.sections import (
+    VERSION,
     DimSection,
     FileSection,
     InputSection,
@@ -45,6 +46,7 @@ WEIGHTS = {"weight": "How the weight is drawn.", "bias": "How the bias is drawn.
 PARAMETER = "^[a-z_][A-Za-z0-9_]*$"
 
 _SECTION = re.compile(r"^(Shape|Evaluation|Cost|Ports|Errors|Source): +", re.MULTILINE)
+_MARKS = re.compile(r"`[^`]*`|[*_<\[\]]")  # what Markdown would read as marks; code is left as it is
 _TORCH = re.compile(r"torch(?:\.nn)?\.\w+")
 
 
@@ -56,6 +58,7 @@ def schema_text() -> str:
 def schema() -> Schema:
     """The JSON Schema of a spec file."""
     file = _fields(FileSection)
+    file["netspec"] = {"description": file["netspec"]["description"], "const": VERSION}
     file["name"] = _any(_ref("name"), _NULL, like=file["name"])
     file["inputs"] |= _named(_ref("input"), least=1)
     file["dims"] |= _named(_section(DimSection))
@@ -114,16 +117,16 @@ def _words() -> dict[str, Schema]:
     return {
         "name": {
             "type": "string",
-            "description": "Letters, digits and underscores; no keyword of Python, no attribute of torch.nn.Module.",
+            "description": "Letters, digits and underscores; no word of Python's, no attribute of nn.Module.",
             "maxLength": NAME_LIMIT,
             "allOf": [
                 {
                     "pattern": f"^(?!__){PATTERN}$",
-                    "errorMessage": "A name is made of letters, digits and underscores; it begins with no digit.",
+                    "errorMessage": "Names are made of letters, digits and underscores; no digit is first.",
                 },
                 {
                     "pattern": f"^(?!({taken})$)",
-                    "errorMessage": "This name is taken: by Python, by PyTorch's modules, or by netspec itself.",
+                    "errorMessage": "This name is taken by Python, by PyTorch's modules or by netspec.",
                 },
             ],
         },
@@ -137,7 +140,7 @@ def _words() -> dict[str, Schema]:
             "type": "string",
             "description": "An expression, in which $NAME is a parameter: $width * 2.",
             "pattern": EXPRESSION,
-            "errorMessage": "This is neither of the kind that belongs here nor an expression, which contains a $.",
+            "errorMessage": "This is neither what belongs here nor an expression, which has a $.",
         },
     }
 
@@ -177,18 +180,19 @@ def _step() -> Schema:
         "properties": {name: {"description": text, "allOf": [_ref("rule")]} for name, text in WEIGHTS.items()}
     }
     fields["init"] |= _rules({**named, "patternProperties": {PARAMETER: _ref("rule")}})
-    without = "A step needs exactly one operation."
+    one = "A step needs exactly one operation."
     return {
         "description": "One step: an operation, alone or with its arguments and name, from, repeat, init.",
         "anyOf": [
             {
-                **_object({**{name: _ref(name) for name in operations}, **fields}),
-                "oneOf": [{"required": [name], "errorMessage": without} for name in operations],
-            },
-            {
-                "type": "string",
                 "enum": list(bare),
                 "enumDescriptions": [_first_line(operation) for operation in bare.values()],
+                "errorMessage": "A step is an operation: a word such as ReLU, or a mapping "
+                "such as Conv2d: {out_channels: 8, kernel_size: 3}.",
+            },
+            {
+                **_object({**{name: _ref(name) for name in operations}, **fields}),
+                "oneOf": [{"required": [name], "errorMessage": one} for name in operations],
             },
         ],
     }
@@ -205,11 +209,7 @@ def _rules(of_parameters: Schema | None = None) -> Schema:
 
 def _rules_of_an_operation() -> Schema:
     """One rule for an operation's weights, or rules by parameter."""
-    by_parameter = {
-        "type": "object",
-        "propertyNames": {"pattern": PARAMETER},
-        "additionalProperties": _ref("rule"),
-    }
+    by_parameter = {"type": "object", "additionalProperties": _ref("rule")}
     return _any(_ref("rule"), by_parameter)
 
 
@@ -222,7 +222,7 @@ def _rule() -> Schema:
         if name in bare:
             arguments[name]["type"] = ["object", "null"]
     return {
-        "description": "A function of torch.nn.init without its last underscore, a number, or literal values.",
+        "description": "A function of torch.nn.init without its last underscore, or literal values.",
         "anyOf": [
             {"type": "string", "enum": bare},
             {**_object(arguments), "minProperties": 1, "maxProperties": 1},
@@ -336,7 +336,7 @@ def _first_line(model: type[BaseModel]) -> str:
 def _markdown(operation: type[Op]) -> str:
     """An operation's docstring as Markdown: its sections as a list, and a link to PyTorch's own page."""
     text = "\n".join(line.strip() for line in (operation.__doc__ or "").strip().split("\n"))
-    text = re.sub(r"([*_<\[\]])", r"\\\1", text)
+    text = _MARKS.sub(lambda found: found[0] if found[0].startswith("`") else "\\" + found[0], text)
     text = _SECTION.sub(lambda found: f"- **{found[1]}**: ", text)
     source = _TORCH.search(operation.__doc__ or "")
     if source is None:

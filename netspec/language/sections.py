@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from netspec.diagnostics import spell
 from netspec.ops.arguments import Expected, PositiveInt
 
 VERSION = 1  # of the language: the value of the key `netspec`
@@ -16,12 +17,22 @@ class Section(BaseModel):
     """A mapping with fixed keys."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=True, defer_build=True
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
     )
+
+    expected: ClassVar[str] = "a mapping"
+    """How messages name what belongs in its place."""
+
+    @classmethod
+    def example(cls, key: str, value: object) -> str:
+        """How a key might be written, given the wrong `value` (None if there is none); empty if unknown."""
+        return ""
 
 
 class DimSection(Section):
     """What a symbolic dimension may be: `{min: 32, max: 1024, multiple_of: 32}`."""
+
+    expected: ClassVar[str] = "its limits, such as {min: 32, multiple_of: 8}"
 
     min: PositiveInt = Field(1, description="The smallest size that is allowed.")
     max: PositiveInt | None = Field(None, description="The largest size that is allowed.")
@@ -29,7 +40,7 @@ class DimSection(Section):
 
 
 Numbers = Annotated[
-    float | list[float],
+    float | Annotated[list[float], Field(min_length=1)],
     Expected("a number, or a list of one number a channel"),
     Field(union_mode="left_to_right"),
 ]
@@ -38,23 +49,34 @@ Numbers = Annotated[
 class PreprocessSection(Section):
     """How raw data becomes an input: resized, times `scale`, minus `mean`, over `std`."""
 
+    expected: ClassVar[str] = "a mapping such as {mean: 0.5, std: 0.25}"
+
     scale: Annotated[float, Expected("a number")] | None = Field(
         None, description="Raw values are multiplied by this, for example 0.00392156862745098 (1 / 255)."
     )
     mean: Numbers | None = Field(None, description="Subtracted after scaling: one number, or one a channel.")
     std: Numbers | None = Field(None, description="Divided by after `mean`: one number, or one a channel.")
     resize: (
-        Annotated[PositiveInt | list[PositiveInt], Expected("a positive integer, or [height, width]")] | None
+        Annotated[
+            PositiveInt | Annotated[list[PositiveInt], Field(min_length=2, max_length=2)],
+            Expected("a positive integer, or [height, width]"),
+        ]
+        | None
     ) = Field(None, description="Height and width that images are resized to, bilinearly, before all else.")
 
 
 class InputSection(Section):
     """An input of the network, in its long form."""
 
+    expected: ClassVar[str] = "its shape, such as [batch, 3, 224, 224], or a mapping with shape and dtype"
+
     shape: Annotated[
         list[PositiveInt | str],
         Field(min_length=1, max_length=8),
-        Expected("a list of sizes: positive integers, or words for symbolic dimensions"),
+        Expected(
+            "a list of 1 to 8 sizes: positive integers, or words for symbolic dimensions",
+            item="a positive integer, or a word for a symbolic dimension",
+        ),
     ] = Field(description="Sizes of the dimensions; a word is a symbolic dimension.")
     dtype: Annotated[
         Literal["float32", "float16", "bfloat16", "float64", "int64", "int32", "bool"],
@@ -68,12 +90,15 @@ class InputSection(Section):
 class OutputSection(Section):
     """An output of the network, in its long form."""
 
+    expected: ClassVar[str] = "the name of a layer, or a mapping with from and labels"
+
     from_: Annotated[str, Expected("the name of a layer, or prev")] = Field(
         alias="from", description="The layer, or its port, that the output gives."
     )
     labels: (
         Annotated[
-            list[str], Field(min_length=1, max_length=LABEL_LIMIT), Expected("a list of words, one a class")
+            list[str], Field(min_length=1, max_length=LABEL_LIMIT), 
+            Expected("a list of words, one a class", item="text; numbers need quotes"),
         ]
         | None
     ) = Field(None, description="What each class is called, in order.")
@@ -82,8 +107,19 @@ class OutputSection(Section):
 class FileSection(Section):
     """A spec file."""
 
-    netspec: Annotated[Literal[1], Expected("1, the version of the language")] = Field(
-        description="Version of the language."
+    expected: ClassVar[str] = "a mapping with the keys netspec, inputs and layers"
+
+    @classmethod
+    def example(cls, key: str, value: object) -> str:
+        if key == "inputs" and isinstance(value, list):
+            return f"inputs: {{image: {spell(value)}}}"
+        if key == "outputs" and isinstance(value, str):
+            return f"outputs: [{spell(value)}]"
+        return _EXAMPLES.get(key, "")
+
+    # An integer within 1 and 1: Literal[1] would take true and 1.0 for it.
+    netspec: Annotated[int, Field(ge=VERSION, le=VERSION), Expected("1, the version of the language")] = (
+        Field(description="Version of the language.")
     )
     name: Annotated[str, Expected("a word")] | None = Field(
         None, description="The network's name; left out, it is the file's."
@@ -106,11 +142,22 @@ class FileSection(Section):
     ] | (None) = Field(None, description="What the network gives; left out, the last layer.")
 
 
+_EXAMPLES = {
+    "netspec": "netspec: 1",
+    "name": "name: lenet",
+    "inputs": "inputs: {image: [batch, 3, 224, 224]}",
+    "dims": "dims: {H: {min: 32}}",
+    "params": "params: {classes: 10}",
+    "layers": "layers: [Flatten, {Linear: {out_features: 10}}]",
+    "outputs": "outputs: [logits]",
+}
+
+
 class StepSection(BaseModel):
     """One step: an operation with its arguments, and what netspec is told of it."""
 
     model_config = ConfigDict(
-        frozen=True, extra="allow", strict=True, populate_by_name=True, defer_build=True
+        frozen=True, extra="allow", strict=True, defer_build=True
     )
 
     name: Annotated[str, Expected("a word")] | None = Field(
@@ -118,7 +165,10 @@ class StepSection(BaseModel):
     )
     from_: Annotated[
         str | list[str] | dict[str, str],
-        Expected("the name of an earlier layer, a list of names, or a mapping from arguments to names"),
+        Expected(
+            "the name of an earlier layer, a list of names, or a mapping from inputs to names",
+            item="the name of an earlier layer",
+        ),
     ] = Field("prev", alias="from", description="What the step reads: earlier layers, inputs, prev.")
     repeat: Any = Field(None, description="How many times the step is taken, one after the other.")
     init: Any = Field(None, description="How this layer's weights are drawn.")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from netspec.diagnostics import Diagnostic, Span, nearest, spell
+from netspec.diagnostics import Collector, Diagnostic, Span, nearest, spell
+from netspec.ir.dim import UNKNOWN
+from netspec.language.sections import STEP_KEYS, Section
 from netspec.language.tree import Tree
-from netspec.ops.arguments import Expected
+from netspec.ops.arguments import INFERRED, Expected
 
 
 class UnknownKey(Diagnostic):
@@ -23,9 +26,12 @@ class UnknownKey(Diagnostic):
     where: str
     suggestion: str | None
     known: tuple[str, ...]
+    advice: str = ""
 
     @property
     def help(self) -> str:
+        if self.advice:
+            return "{advice}"
         return "did you mean {suggestion}?" if self.suggestion else "its keys are {known}"
 
 
@@ -45,14 +51,28 @@ class MissingKey(Diagnostic):
 
 
 class WrongValue(Diagnostic):
-    """A value of the wrong kind, or out of its range."""
+    """A value of the wrong kind, or out of its range. `got` is empty where nothing is written."""
 
     code = "NS204"
-    message = "{key} must be {expected}, not {got}"
+    message = "{key} must be {expected}, {instead}"
 
     key: str
     expected: str
     got: str
+    advice: str = ""
+    computed: bool = False
+
+    @property
+    def instead(self) -> str:
+        return f"not {self.got}" if self.got else "but it is empty"
+
+    @property
+    def label(self) -> str:
+        return "this gives {got}" if self.computed else ""
+
+    @property
+    def help(self) -> str:
+        return "{advice}" if self.advice else ""
 
 
 class UnknownArgument(Diagnostic):
@@ -65,27 +85,56 @@ class UnknownArgument(Diagnostic):
     argument: str
     suggestion: str | None
     known: tuple[str, ...]
+    belongs_beside: bool = False
 
     @property
     def help(self) -> str:
+        if self.belongs_beside:
+            return "write {argument} on a line of its own below {op}, not among its arguments"
         if self.suggestion:
             return "did you mean {suggestion}?"
         return "it takes {known}" if self.known else "it takes none"
 
 
 class MissingArgument(Diagnostic):
-    """An argument without a default that was not given."""
+    """Arguments without a default that were not given."""
 
     code = "NS207"
-    message = "{op} needs the argument {argument}, {expected}"
+    message = "{op} needs {what}"
 
     op: str
-    argument: str
+    arguments: tuple[str, ...]
     expected: str
+    explained: bool
+
+    @property
+    def what(self) -> str:
+        *others, last = self.arguments
+        return f"{', '.join(others)} and {last}" if others else f"{last}, {self.expected}"
+
+    @property
+    def pattern(self) -> str:
+        return ", ".join(f"{name}: …" for name in self.arguments)
 
     @property
     def help(self) -> str:
-        return "write {op}: {{{argument}: …}}; netspec ops {op} explains it"
+        written = "write {op}: {{{pattern}}}"
+        return f"{written}; netspec ops {{op}} explains it" if self.explained else written
+
+
+class PositionalArguments(Diagnostic):
+    """An operation followed by a bare value: arguments are always named."""
+
+    code = "NS230"
+    message = "the arguments of {op} are named, and {got} has no name"
+
+    op: str
+    got: str
+    named: str
+
+    @property
+    def help(self) -> str:
+        return "write {op}: {{{named}}}" if self.named else "write {op} alone; it needs no arguments"
 
 
 KINDS = {
@@ -97,122 +146,225 @@ KINDS = {
     "list_type": "a list",
     "tuple_type": "a list",
     "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-    "none_required": "left out",
     "finite_number": "a finite number",
 }
 
+_NUMBER = re.compile(r"[-+]?[0-9][0-9_.]*(?:[eE][-+]?[0-9]+)?")
+_ARITHMETIC = re.compile(r"(?=.*[0-9])[0-9\s.+*/%()-]+")
+_COLON_WITHOUT_SPACE = re.compile(r"[A-Za-z_]\w*:\S.*", re.DOTALL)
 
-def expected_by(model: type[BaseModel], name: str) -> str | None:
-    """How messages name what belongs into a field, from its type's metadata."""
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(
+    model: type[Model], where: str, tree: Tree, value: Any, collector: Collector
+) -> Model | None:
+    """`value`, read from `tree`, as the model of a section; None, and diagnostics, where it is not."""
+    if value is UNKNOWN:
+        return None
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        collector.extend(section_faults(where, model, error, tree))
+        return None
+
+
+def expectation(model: type[BaseModel], name: str) -> Expected | None:
+    """How messages name what belongs into a field, found in its type's metadata; `name` may be its alias."""
     field = model.model_fields.get(name)
     if field is None:
+        field = next((f for f in model.model_fields.values() if f.alias == name), None)
+    if field is None:
         return None
-    found = next((item.text for item in field.metadata if isinstance(item, Expected)), None)
-    if found is None:
-        found = next(_nested_expectations(field.annotation), None)
-    return found
+    found = next((item for item in field.metadata if isinstance(item, Expected)), None)
+    return found or next(_nested_expectations(field.annotation), None)
 
 
-def _nested_expectations(annotation: Any) -> Iterator[str]:
+def expected_by(model: type[BaseModel], name: str) -> str | None:
+    """The words of `expectation`."""
+    found = expectation(model, name)
+    return None if found is None else found.text
+
+
+def _nested_expectations(annotation: Any) -> Iterator[Expected]:
     """Expectations inside unions such as `PositiveInt | None`."""
     for item in getattr(annotation, "__metadata__", ()):
         if isinstance(item, Expected):
-            yield item.text
+            yield item
     for part in getattr(annotation, "__args__", ()):
         yield from _nested_expectations(part)
 
 
 def quoted(value: object) -> str:
-    """A value for a message; a string that looks like something else keeps its quotes."""
+    """A value for a message, empty for null; a string that looks like something else keeps its quotes."""
+    if value is None:
+        return ""
     if isinstance(value, str):
-        text = spell(value)
-        looks_other = not value or not value[0].isalpha() or value in ("true", "false", "null")
-        return f"the string '{text}'" if looks_other else text
+        looks_other = not value[:1].isalpha() or value in ("true", "false", "null")
+        return f"the string '{spell(value) if value else ''}'" if looks_other else spell(value)
     return spell(value)
 
 
-def describe(error: ErrorDetails, model: type[BaseModel], path: Sequence[str | int]) -> str:
+def advice_on(value: object) -> str:
+    """What a text that should have been something else may be: the cure for it, or nothing."""
+    if not isinstance(value, str):
+        return ""
+    if _NUMBER.fullmatch(value):
+        return "remove the quotes"
+    if _ARITHMETIC.fullmatch(value):
+        return "write the result: only what has a parameter in it, such as $n, is computed"
+    if _COLON_WITHOUT_SPACE.fullmatch(value):
+        return "put a space after the colon"
+    return ""
+
+
+def describe(error: ErrorDetails, expected: str | None) -> str:
     """What belongs in the place that an error speaks of."""
-    if path and isinstance(path[0], str):
-        expected = expected_by(model, path[0])
-        if expected is not None:
-            return expected
+    if expected is not None:
+        return expected
     kind = error["type"]
-    context = error.get("ctx", {})
     if kind in KINDS:
         return KINDS[kind]
-    if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
-        word = kind.replace("_", " ").replace(" equal", " or equal to").replace(" than or", " than or")
-        limit = next(iter(context.values()))
-        return f"{word} {spell(limit)}"
     if kind == "literal_error":
-        return str(context["expected"]).replace("'", "")
-    if kind in ("too_long", "too_short"):
-        return error["msg"][0].lower() + error["msg"][1:]
+        return str(error["ctx"]["expected"]).replace("'", "")
     return error["msg"][0].lower() + error["msg"][1:]
 
 
+def named_arguments(model: type[BaseModel], given: Any) -> str:
+    """Values without names as the arguments that they must be: those required come first, as in PyTorch."""
+    fields = model.model_fields
+    names = [name for name, field in fields.items() if field.is_required()]
+    names += [name for name in fields if name not in names and name not in INFERRED]
+    values = given if isinstance(given, list) else [given]
+    return ", ".join(f"{name}: {spell(value)}" for name, value in zip(names, values, strict=False))
+
+
 def argument_faults(
-    op: str, model: type[BaseModel], error: ValidationError, arguments: Tree | None, place: Span
+    op: str,
+    model: type[BaseModel],
+    error: ValidationError,
+    arguments: Tree | None,
+    values: Mapping[str, Any],
+    place: Span,
+    silent: Collection[str] = (),
 ) -> Iterator[Diagnostic]:
-    """The diagnostics of an operation's arguments; `place` is where the operation is named."""
+    """The diagnostics of an operation's arguments; `place` is where the operation is named.
+
+    `values` are the arguments with their expressions evaluated. Arguments in `silent` were given, but an
+    earlier error left them without a value. One that is missing is not reported if another one may be it,
+    misspelt.
+    """
     known = tuple(model.model_fields)
-    seen: set[object] = set()
+    is_operation = op[:1].isupper()
+    missing: list[str] = []
+    meant: set[str | None] = set(silent)
+    seen: set[str] = set()
     for detail in error.errors(include_url=False):
         path = detail["loc"]
         name = str(path[0]) if path else ""
         if name in seen:
             continue  # a union fails once for each of its members
         seen.add(name)
+        tree = arguments.entries[name].value if arguments is not None and name in arguments.entries else None
         if detail["type"] == "missing" and len(path) == 1:
-            expected = expected_by(model, name) or "which has no default"
-            yield MissingArgument(op=op, argument=name, expected=expected, span=place)
+            missing.append(name)
         elif detail["type"] == "extra_forbidden" and arguments is not None:
-            span = arguments.key_span(name)
-            suggestion = nearest(name, known)
-            yield UnknownArgument(
-                op=op, argument=spell(name), suggestion=suggestion, known=known, span=span
+            unknown = UnknownArgument(
+                op=op,
+                argument=spell(name),
+                suggestion=nearest(name, known),
+                known=known,
+                belongs_beside=is_operation and name in STEP_KEYS,
             )
+            meant.add(unknown.suggestion)
+            yield unknown.at(arguments.key_span(name))
         else:
-            span, value = place, detail["input"]
-            if arguments is not None and name in arguments.entries:
-                whole = arguments.entries[name].value
-                span, value = whole.span, whole.value
-            expected = describe(detail, model, path)
-            yield WrongValue(key=name, expected=expected, got=quoted(value), span=span)
+            value = values.get(name, detail["input"])
+            yield WrongValue(
+                key=name,
+                expected=describe(detail, expected_by(model, name)),
+                got=quoted(value),
+                advice=advice_on(value),
+                computed=tree is not None and tree.value != value,
+                span=place if tree is None else tree.span,
+            )
+    missing = [name for name in missing if name not in meant]
+    if missing:
+        expected = expected_by(model, missing[0]) or "which has no default"
+        yield MissingArgument(
+            op=op, arguments=tuple(missing), expected=expected, explained=is_operation, span=place
+        )
 
 
 def section_faults(
     where: str, model: type[BaseModel], error: ValidationError, tree: Tree
 ) -> Iterator[Diagnostic]:
     """The diagnostics of a mapping with fixed keys: the file itself, an input, an output, a dimension."""
-    seen: set[object] = set()
+    known = tuple(field.alias or name for name, field in model.model_fields.items())
+    missing: list[tuple[str, Tree]] = []
+    meant: set[str | None] = set()
+    wrong: dict[object, dict[tuple[str | int, ...], ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         path = detail["loc"]
-        kind = detail["type"]
-        inside = next((i for i, part in enumerate(path) if tree.find(path[: i + 1]) is tree.find(path[:i])), None)
-        place = path if inside is None else path[:inside]
-        if kind not in ("missing", "extra_forbidden"):
-            if place in seen:
-                continue
-            seen.add(place)
         last = str(path[-1]) if path else where
-        if kind == "missing":
-            yield MissingKey(key=last, where=where, span=first_line(tree.find(path[:-1])))
-        elif kind == "extra_forbidden":
-            known = tuple(field.alias or name for name, field in model.model_fields.items())
-            parent = tree.find(path[:-1])
+        parent = tree.find(path[:-1])
+        if detail["type"] == "missing":
+            missing.append((last, parent))
+        elif detail["type"] == "extra_forbidden":
+            suggestion = nearest(last, known)
+            meant.add(suggestion)
             span = parent.key_span(last) if last in parent.entries else parent.span
-            yield UnknownKey(
-                key=spell(last), where=where, suggestion=nearest(last, known), known=known, span=span
-            )
+            yield UnknownKey(key=spell(last), where=where, suggestion=suggestion, known=known, span=span)
         else:
-            node = tree.find(place)
-            key = next((str(part) for part in reversed(place) if isinstance(part, str)), where)
-            got = quoted(node.value) if node.value is not None else "empty"
-            yield WrongValue(key=key, expected=describe(detail, model, path), got=got, span=node.span)
+            place = _written(path, tree)
+            wrong.setdefault(place[:1], {}).setdefault(place, detail)
+    for found in wrong.values():
+        deepest = max(map(len, found))  # a union fails for each of its members; one that fits better, later
+        for place, detail in found.items():
+            if len(place) == deepest:
+                yield _wrong_value(where, model, detail, place, tree.find(place))
+    for key, parent in missing:
+        if key not in meant:
+            example = model.example(key, None) if issubclass(model, Section) else ""
+            yield MissingKey(key=key, where=where, example=example, span=first_line(parent))
+
+
+def _written(path: tuple[str | int, ...], tree: Tree) -> tuple[str | int, ...]:
+    """The parts of a location that the text has: between them pydantic names the members of unions."""
+    parts = []
+    for part in path:
+        inner = tree.find((part,))
+        if inner is not tree:
+            parts.append(part)
+            tree = inner
+    return tuple(parts)
+
+
+def _wrong_value(
+    where: str, model: type[BaseModel], detail: ErrorDetails, place: Sequence[str | int], node: Tree
+) -> WrongValue:
+    computed = isinstance(node.value, str) and "$" in node.value
+    value = detail["input"] if computed else node.value
+    key = str(place[0]) if place else where
+    advice = advice_on(value)
+    found = expectation(model, key) if place else None
+    if not place and issubclass(model, Section):
+        expected: str | None = model.expected
+    elif len(place) > 1 and found is not None and found.item:
+        key, expected = f"an item of {key}", found.item
+    else:
+        expected = None if found is None else found.text
+        if issubclass(model, Section) and place and not advice:
+            example = model.example(key, value)
+            advice = f"for example {example}" if example else ""
+    return WrongValue(
+        key=key,
+        expected=describe(detail, expected),
+        got=quoted(value),
+        advice=advice,
+        computed=computed,
+        span=node.span,
+    )
 
 
 def first_line(tree: Tree) -> Span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from netspec.ir.graph import Node
 from netspec.ir.tensor import DType, TensorType
@@ -36,7 +36,6 @@ class Emitted:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
-    layer: str
     name: str = ""
 
 
@@ -50,7 +49,6 @@ class Constant:
     raw: bytes
 
 
-@dataclass(slots=True)
 class Emitter:
     """The ONNX graph as it grows, one layer at a time.
 
@@ -58,13 +56,13 @@ class Emitter:
     placeholders: a layer's outputs take the names of the spec once `lower` has returned.
     """
 
-    opset: int
-    emitted: list[Emitted] = field(default_factory=list)
-    constants: dict[tuple[DType, tuple[int, ...], bytes], Constant] = field(default_factory=dict)
-    _types: dict[str, TensorType] = field(default_factory=dict)
-    _read: Collection[int] = ()
-    _layer: str = ""
-    _fresh: int = 0
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+        self.emitted: list[Emitted] = []
+        self.constants: dict[tuple[DType, tuple[int, ...], bytes], Constant] = {}
+        self._types: Mapping[str, TensorType] = {}
+        self._read: Collection[int] = ()
+        self._fresh = 0
 
     def node(self, op_type: str, *inputs: str, **attributes: Attribute) -> str:
         """Add a node with one output and return the output's name; an input `""` is left out."""
@@ -76,7 +74,7 @@ class Emitter:
         self._fresh = start + outputs
         # A percent sign stands in no name of a spec.
         names = tuple([f"%{number}" for number in range(start, start + outputs)])
-        self.emitted.append(Emitted(op_type, inputs, names, attributes, self._layer))
+        self.emitted.append(Emitted(op_type, inputs, names, attributes))
         return names
 
     def constant(self, value: Nested, dtype: DType) -> str:
@@ -104,10 +102,9 @@ class Emitter:
         """Whether anything reads the layer's output with this index; `lower` may give `""` for it if not."""
         return port in self._read
 
-    def enter(self, layer: str, types: Mapping[str, TensorType], read: Collection[int]) -> None:
+    def enter(self, types: Mapping[str, TensorType], read: Collection[int]) -> None:
         """Begin a layer: the types of its input tensors and the indices of its ports that are read."""
-        self._layer = layer
-        self._types = dict(types)
+        self._types = types
         self._read = read
 
 

@@ -45,6 +45,7 @@ def lower(graph: Graph, opset: int) -> Lowered:
 
     A node is named for the layer whose first output it gives, the others `LAYER/OpType`. A layer's output
     is named as its Value, a tensor in between as its node, a graph's output as the spec's `outputs` say.
+    A slash stands in no name of a spec, and an OpType begins with a capital, so no two names collide.
     """
     return _Lowering(graph, opset).run()
 
@@ -83,7 +84,7 @@ class _Lowering:
         types = {tensor: value.type for tensor, value in zip(inputs, layer.inputs, strict=True)}
         read = {port for port, value in enumerate(layer.outputs) if value.name in self.read}
         start = len(self.emitter.emitted)
-        self.emitter.enter(layer.name, types, read)
+        self.emitter.enter(types, read)
         try:
             given = layer.op.lower(self.emitter, *inputs, weights=Weights(layer, self.weights))
         except Fault as fault:
@@ -104,14 +105,14 @@ class _Lowering:
         for node in emitted:
             if first in node.outputs:
                 node.name = layer.name
+                stem = f"{layer.name}/port"  # of one that no layer reads
             else:
                 stem = f"{layer.name}/{node.op_type}"
                 count = taken[stem] = taken.get(stem, 0) + 1
-                node.name = stem if count == 1 else f"{stem}_{count}"
+                node.name = stem = stem if count == 1 else f"{stem}_{count}"
             for port, tensor in enumerate(node.outputs):
                 if tensor not in self.names:
-                    auxiliary = node.name if node.name != layer.name else f"{node.name}/{node.op_type}"
-                    self.names[tensor] = f"{auxiliary}.{port}" if port else auxiliary
+                    self.names[tensor] = f"{stem}.{port}" if port else stem
 
     def _name_outputs(self) -> None:
         """Give the outputs' names to the tensors that they are; where that cannot be, through an Identity."""
@@ -125,7 +126,6 @@ class _Lowering:
             if tensor.startswith("%") and tensor not in renamed:
                 renamed[tensor] = output.name
             else:
-                self.emitter.enter(output.name, {}, ())
                 copy = self.emitter.node("Identity", tensor)
                 self.emitter.emitted[-1].name = f"{output.name}/output"
                 renamed[copy] = output.name

@@ -78,7 +78,7 @@ def _attribute(name: str, value: Attribute) -> AttributeProto:
     if isinstance(value, DType):
         return AttributeProto(name=name, type=AttributeProto.INT, i=ELEMENT_TYPES[value])
     if isinstance(value, int):
-        return AttributeProto(name=name, type=AttributeProto.INT, i=value)
+        return AttributeProto(name=name, type=AttributeProto.INT, i=int(value))
     if isinstance(value, float):
         return AttributeProto(name=name, type=AttributeProto.FLOAT, f=value)
     if isinstance(value, str):

@@ -16,9 +16,10 @@ INFERRED = frozenset({"in_channels", "in_features", "num_features"})
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Metadata of an argument's type: how a message says what belongs there."""
+    """Metadata of an argument's type: how a message says what belongs there, and in each item of a list."""
 
     text: str
+    item: str = ""
 
 
 def spread(count: int) -> Callable[[Any], Any]:

@@ -133,6 +133,18 @@ class HashDiffers(Diagnostic):
         return "the file was changed after netspec wrote it: export it again from its spec and weights"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ForeignNode(Diagnostic):
+    """A node that netspec never writes: of another operator set, or with a graph inside."""
+
+    code = "NS528"
+    message = "the node {node} ({op}) {how}, which netspec never writes"
+
+    node: str
+    op: str
+    how: str
+
+
 def _where(values: Mapping[str, int]) -> str:
     at = ", ".join(f"{name} = {value}" for name, value in values.items())
     return f" at {at}" if at else ""
@@ -171,6 +183,19 @@ def check_file(path: Path, findings: Findings) -> None:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = " ".join(str(error).replace(str(path), path.name).split())
         findings.add(CheckerRefuses(reason=printable(reason)))
+
+
+def check_nodes(model: ModelProto, findings: Findings) -> None:
+    """Only plain operators of the standard; a stranger's loops and own operators are never run."""
+    for node in model.graph.node:
+        how = ""
+        if node.domain not in ("", "ai.onnx") or model.functions:
+            how = "is of another operator set"
+        elif any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
+            how = "has a graph inside"
+        if how:
+            problem = ForeignNode(how=how, node=printable(node.name), op=printable(node.op_type))
+            findings.add(problem, comparable=False)
 
 
 def check_interface(model: ModelProto, graph: Graph, findings: Findings) -> None:

@@ -17,10 +17,10 @@ from netspec.verify.tolerance import Array
 
 
 class SamplesDoNotFit(Diagnostic):
-    """The samples' shape is not the input's."""
+    """The shape of the samples is not the input's."""
 
     code = "NS553"
-    message = "the samples in {path} are {got}, but the input {input} is {expected}"
+    message = "each sample in {path} is {got}, but the input {input} is {expected}"
 
     path: str
     input: str
@@ -98,7 +98,11 @@ def prepare_input(array: Array, entry: GraphInput, bounds: Mapping[str, Bounds],
     if not _fits(shaped.shape, type, bounds):
         raise DiagnosticError(
             SamplesDoNotFit(
-                path=path, input=entry.name, got=str(array.shape), expected=type, advice=_advice(shaped, type)
+                path=path,
+                input=entry.name,
+                got=str(array.shape[1:]),
+                expected=type,
+                advice=_advice(shaped, type),
             )
         )
     return np.ascontiguousarray(shaped.astype(str(type.dtype)))

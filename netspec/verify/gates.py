@@ -26,6 +26,7 @@ from netspec.verify.consistency import (
     check_file,
     check_hashes,
     check_interface,
+    check_nodes,
     check_outputs,
     check_shapes,
     check_weights,
@@ -148,6 +149,7 @@ class _Verification:
         model = read_model(self.path)
         self.opset = next((entry.version for entry in model.message.opset_import if not entry.domain), 0)
         check_file(self.path, self.findings)
+        check_nodes(model.message, self.findings)
         check_interface(model.message, self.graph, self.findings)
         check_weights(model.weights, self.graph, weights, self.findings)
         names = expected_weights(self.graph)

@@ -27,7 +27,9 @@ from netspec.ir.dim import (
 )
 
 H, W = symbol("H"), symbol("W")
-HORIZON = 400  # beyond two of the longest periods drawn below
+# The increments of a chain repeat with its period, 54 at most, and two such sequences that agree as far as
+# both periods together agree for ever.
+HORIZON = 400
 
 # Convolutions and pools that round down or up, and upsamplings.
 STEPS = st.one_of(
@@ -43,7 +45,7 @@ REWRITES = st.sampled_from(
 
 @st.composite
 def chains(draw: st.DrawFn, shortest: int = 0) -> str:
-    """The text of a chain of windows and upsamplings over H with a period of at most 200 / 3."""
+    """The text of a chain of windows and upsamplings over H with a period of at most 54."""
     text = "H"
     for step in draw(st.lists(STEPS, min_size=shortest, max_size=4)):
         text = step.replace("x", text)

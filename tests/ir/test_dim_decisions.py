@@ -1,4 +1,4 @@
-"""Examples of what is decided of symbolic sizes: outcomes, cures, least values, and the limits of deciding."""
+"""What is decided of symbolic sizes, by example: outcomes, cures, least values, and what stays open."""
 
 from __future__ import annotations
 

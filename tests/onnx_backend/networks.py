@@ -1,16 +1,19 @@
-"""Graphs made by hand, and weights drawn for them, without a spec and without torch."""
+"""Graphs made by hand and weights drawn for them, without a spec and without torch; what reading refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from netspec.diagnostics import Source, Span
+from netspec.diagnostics import DiagnosticError, Source, Span
 from netspec.ir.dim import Bounds, Size, symbol
 from netspec.ir.graph import Graph, GraphInput, GraphOutput, Node, Preprocess, Value
-from netspec.ir.tensor import DType, TensorType
+from netspec.ir.tensor import TensorType
+from netspec.onnx_backend.read import read_model
 from netspec.ops.base import Op
 from netspec.ops.catalogue import find
 
@@ -107,4 +110,14 @@ def lenet() -> Graph:
     return network.graph(name="lenet", logits="logits")
 
 
-__all__ = ["SPAN", "Array", "DType", "Network", "draw", "lenet", "operation"]
+def refusal(path: Path, *, foreign: bool = False) -> str:
+    """The code and text of the one diagnostic that reading gives."""
+    with pytest.raises(DiagnosticError) as caught:
+        read_model(path, foreign=foreign)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.fill(diagnostic.help)
+    return f"{diagnostic.code} {diagnostic.text}"
+
+
+def first(message):
+    return message.graph.initializer[0]

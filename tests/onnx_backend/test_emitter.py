@@ -83,7 +83,7 @@ def test_equal_constants_are_one():
 def test_types_and_ports_are_the_layers():
     emitter = Emitter(18)
     kind = TensorType((1, 2))
-    emitter.enter("layer", {"x": kind}, {1})
+    emitter.enter({"x": kind}, {1})
     assert emitter.type("x") == kind
     assert [emitter.is_read(port) for port in range(3)] == [False, True, False]
 

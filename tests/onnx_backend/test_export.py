@@ -21,7 +21,7 @@ from netspec.onnx_backend.digest import weights_hash
 from netspec.onnx_backend.export import export
 from netspec.onnx_backend.opset import newest_opset
 from netspec.onnx_backend.read import read_model
-from tests.onnx_backend.networks import Network, draw, lenet, operation
+from tests.onnx_backend.networks import SPAN, Network, draw, lenet, operation
 
 ROOT = Path(__file__).parents[2]
 
@@ -213,8 +213,10 @@ def test_missing_and_unfitting_weights_are_named(tmp_path):
     graph = lenet()
     weights = dict(draw(graph))
     bias = weights.pop("linear_1.bias")
-    with pytest.raises(DiagnosticError, match=r"lack linear_1\.bias, which layer linear_1 needs"):
+    with pytest.raises(DiagnosticError, match=r"lack linear_1\.bias, which layer linear_1 needs") as caught:
         export(graph, weights, tmp_path / "m.onnx")
+    assert caught.value.diagnostics[0].span is SPAN
+    assert "saved for this spec" in caught.value.diagnostics[0].help
     for unfitting, told in [(bias[:-1], r"float32 \(119,\)"), (bias.astype("f8"), r"float64 \(120,\)")]:
         with pytest.raises(DiagnosticError, match=rf"{told}, but layer linear_1 needs float32 \(120,\)"):
             export(graph, {**weights, "linear_1.bias": unfitting}, tmp_path / "m.onnx")

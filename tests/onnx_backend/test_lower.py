@@ -94,7 +94,7 @@ def test_ports_bear_the_names_of_their_values():
 
 def test_a_port_that_nothing_reads():
     graph = Network(x=("N", 4)).layer("s", Split()).graph(out="s")
-    assert listing(graph) == ["s: out, s/Split.1 = Split(x)"]
+    assert listing(graph) == ["s: out, s/port.1 = Split(x)"]
     assert list(lower(graph, 18).types) == ["out"]
 
 

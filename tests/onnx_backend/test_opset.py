@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+
 import onnx
 import onnxruntime
 import pytest
@@ -39,6 +41,14 @@ def test_ir_version_is_the_one_that_onnx_released_with_the_opset(opset):
 
 def test_installed_runtime_is_the_one_that_imports():
     assert installed_runtime() == onnxruntime.__version__
+
+
+def test_no_runtime_at_all(monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert installed_runtime.__wrapped__() is None
 
 
 @pytest.mark.parametrize("opset", range(OLDEST_OPSET, NEWEST + 1))

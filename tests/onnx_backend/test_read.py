@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, helper, numpy_helper
 
 from netspec.diagnostics import DiagnosticError
 from netspec.onnx_backend import outline as outlining
@@ -19,42 +18,7 @@ from netspec.onnx_backend import read as reading
 from netspec.onnx_backend.export import export
 from netspec.onnx_backend.read import read_model
 from netspec.onnx_backend.wire import opening, varint
-from tests.onnx_backend.networks import draw, lenet
-
-
-@pytest.fixture(scope="module")
-def content(tmp_path_factory):
-    """An exported LeNet."""
-    path = tmp_path_factory.mktemp("lenet") / "lenet.onnx"
-    export(lenet(), draw(lenet()), path)
-    return path.read_bytes()
-
-
-@pytest.fixture
-def edited(tmp_path, content):
-    """Writes that LeNet after an edit of its message."""
-
-    def write(edit):
-        message = ModelProto.FromString(content)
-        edit(message)
-        path = tmp_path / "edited.onnx"
-        path.write_bytes(message.SerializeToString())
-        return path
-
-    return write
-
-
-def refusal(path: Path, *, foreign: bool = False) -> str:
-    """The code and text of the one diagnostic that reading gives."""
-    with pytest.raises(DiagnosticError) as caught:
-        read_model(path, foreign=foreign)
-    (diagnostic,) = caught.value.diagnostics
-    assert diagnostic.fill(diagnostic.help)
-    return f"{diagnostic.code} {diagnostic.text}"
-
-
-def first(message):
-    return message.graph.initializer[0]
+from tests.onnx_backend.networks import draw, first, lenet, refusal
 
 
 def test_weights_and_metadata_are_what_was_exported(tmp_path):
@@ -89,7 +53,7 @@ def test_large_weights_are_views_of_the_file(tmp_path, content):
 
 def test_weights_do_not_pass_through_memory(tmp_path, monkeypatch):
     path = tmp_path / "large.onnx"
-    array = np.zeros(30_000_000, np.float32)
+    array = np.zeros(8_000_000, np.float32)
     path.write_bytes(bare([numpy_helper.from_array(array, "w")]).SerializeToString())
     tracemalloc.start()
     read_model(path, foreign=True)
@@ -252,106 +216,6 @@ def test_tensors_that_contradict_the_file(edited, edit, told):
     refused = refusal(edited(edit))
     assert refused.startswith("NS503")
     assert told in refused
-
-
-@pytest.mark.parametrize(
-    ("location", "told"),
-    [
-        ("/etc/passwd", "outside the model's folder"),
-        ("../secret", "outside the model's folder"),
-        ("sub/../../secret", "outside the model's folder"),
-        ("sub\\..\\..\\secret", "outside the model's folder"),
-        ("C:\\secret", "outside the model's folder"),
-        ("\\\\host\\secret", "outside the model's folder"),
-        ("", "outside the model's folder"),
-        ("a\0b", "outside the model's folder"),
-        ("link", "a link out of the model's folder"),
-        ("folder_link/secret", "a link out of the model's folder"),
-        ("loop", ""),
-        ("none", "no such file"),
-        ("sub", "empty or no file"),
-        ("empty", "empty or no file"),
-        ("x" * 5000, ""),
-        ("short", "beyond the end"),
-    ],
-)
-def test_external_data_that_may_not_be_read(tmp_path, content, location, told):
-    folder = tmp_path / "model"
-    (folder / "sub").mkdir(parents=True)
-    (tmp_path / "secret").write_bytes(bytes(10_000))
-    (folder / "link").symlink_to(tmp_path / "secret")
-    (folder / "folder_link").symlink_to(tmp_path)
-    (folder / "loop").symlink_to(folder / "loop")
-    (folder / "empty").touch()
-    (folder / "short").write_bytes(bytes(599))
-    message = ModelProto.FromString(content)
-    make_external(first(message), location=location)
-    (folder / "m.onnx").write_bytes(message.SerializeToString())
-    refused = refusal(folder / "m.onnx")
-    assert refused.startswith("NS503")
-    assert told in refused
-
-
-def make_external(tensor: TensorProto, **entries: str) -> None:
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    for key, value in entries.items():
-        tensor.external_data.add(key=key, value=value)
-
-
-@pytest.mark.parametrize(
-    ("place", "told"),
-    [
-        ({"offset": "-1"}, "as a place"),
-        ({"offset": "9" * 50}, "as a place"),
-        ({"offset": "٣"}, "as a place"),
-        ({"length": "1e3"}, "as a place"),
-        ({"offset": "99401"}, "beyond the end"),
-        ({"length": "599"}, "needs 600 bytes and has 599"),
-        ({"length": "999999"}, "beyond the end"),
-    ],
-)
-def test_places_in_external_data(edited, tmp_path, place, told):
-    (tmp_path / "data").write_bytes(bytes(100_000))
-    path = edited(lambda m: make_external(first(m), location="data", **place))
-    assert told in refusal(path)
-
-
-def test_external_data_in_a_folder_below(edited, tmp_path):
-    array = np.random.default_rng(0).standard_normal((6, 1, 5, 5)).astype(np.float32)
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "data").write_bytes(bytes(8) + array.tobytes())
-    path = edited(lambda m: make_external(first(m), location="sub/data", offset="8"))
-    np.testing.assert_array_equal(read_model(path).weights["conv2d_1.weight"], array)
-
-
-def hidden_tensor(message):
-    return message.graph.node.add(op_type="Constant", output=["k"]).attribute.add(name="value").t
-
-
-def hidden_in_subgraph(message):
-    attribute = message.graph.node.add(op_type="If", output=["k"]).attribute.add(name="then_branch")
-    attribute.type = AttributeProto.GRAPH
-    return attribute.g.initializer.add()
-
-
-HIDDEN = {
-    "constant": hidden_tensor,
-    "list": lambda m: m.graph.node.add().attribute.add().tensors.add(),
-    "subgraph": hidden_in_subgraph,
-    "subgraphs": lambda m: m.graph.node.add().attribute.add().graphs.add().sparse_initializer.add().values,
-    "sparse": lambda m: m.graph.sparse_initializer.add().indices,
-    "sparse attribute": lambda m: m.graph.node.add().attribute.add().sparse_tensor.values,
-    "function": lambda m: m.functions.add().node.add().attribute.add().t,
-    "function default": lambda m: m.functions.add().attribute_proto.add().t,
-    "training": lambda m: m.training_info.add().algorithm.initializer.add(),
-}
-
-
-@pytest.mark.parametrize("where", HIDDEN)
-def test_external_data_of_other_tensors_is_refused(edited, where):
-    path = edited(lambda m: make_external(HIDDEN[where](m), location="/etc/passwd"))
-    assert "inside a node has external data" in refusal(path)
 
 
 def test_elements_given_twice(tmp_path):

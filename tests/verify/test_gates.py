@@ -17,19 +17,13 @@ from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 from netspec.diagnostics import DiagnosticError
 from netspec.ir.dim import Bounds
 from netspec.ir.graph import Graph, Preprocess
-from netspec.ops.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
-from netspec.ops.arithmetic import Add, Mul
 from netspec.ops.convolution import Conv2d
-from netspec.ops.linear import Linear
-from netspec.ops.normalisation import BatchNorm1d, BatchNorm2d
-from netspec.ops.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
-from netspec.ops.shape import Concat, Flatten
 from netspec.verify.certificate import Certificate, Verdict, summary
 from netspec.verify.gates import verify
 from netspec.verify.runtime import Session
 from netspec.verify.samples import read_samples
 from netspec.verify.tolerance import Array
-from tests.verify.networks import Network, chain, exported, weights_of
+from tests.verify.small_networks import Network, chain, exported, op, weights_of
 
 ANY_SIZE = {
     "batch": Bounds(),
@@ -42,48 +36,54 @@ def many_layers() -> Graph:
     """A little of everything that can be got wrong: strides, divisors, epsilon, a square weight."""
     return chain(
         ("batch", 2, 9, 9),
-        Conv2d(out_channels=4, kernel_size=3, padding=1),
-        BatchNorm2d(),
-        ReLU(),
-        AvgPool2d(kernel_size=2, divisor_override=3),
-        Flatten(),
-        Linear(out_features=8),
-        Tanh(),
-        Linear(out_features=8),
+        op("Conv2d", out_channels=4, kernel_size=3, padding=1),
+        op("BatchNorm2d"),
+        op("ReLU"),
+        op("AvgPool2d", kernel_size=2, divisor_override=3),
+        op("Flatten"),
+        op("Linear", out_features=8),
+        op("Tanh"),
+        op("Linear", out_features=8),
     )
 
 
 def two_inputs() -> Graph:
     network = Network()
     a, b = network.input("a", "batch", 3), network.input("b", "batch", 3)
-    joined = network.add("joined", Concat(dim=1), a, b)
-    out = network.add("out", Linear(out_features=2), joined)
-    return network.graph(out=out, sum=network.add("sum", Add(), a, b))
+    joined = network.add("joined", op("Concat", dim=1), a, b)
+    out = network.add("out", op("Linear", out_features=2), joined)
+    return network.graph(out=out, sum=network.add("sum", op("Add"), a, b))
 
 
 CORRECT: dict[str, Callable[[], Graph]] = {
     "layers": many_layers,
     "two inputs": two_inputs,
-    "one number": lambda: chain(("batch", 5), Linear(out_features=1)),
-    "fixed batch": lambda: chain((1, 5), Linear(out_features=4), Sigmoid(), Linear(out_features=3)),
-    "batches of eight": lambda: chain(
-        ("batch", 5), Linear(out_features=4), ReLU(), batch=Bounds(multiple_of=8, max=16)
+    "one number": lambda: chain(("batch", 5), op("Linear", out_features=1)),
+    "fixed batch": lambda: chain(
+        (1, 5), op("Linear", out_features=4), op("Sigmoid"), op("Linear", out_features=3)
     ),
-    "softmax": lambda: chain(("batch", 6), Linear(out_features=5), Softmax(dim=1)),
-    "log-softmax": lambda: chain(("batch", 6), BatchNorm1d(), Linear(out_features=5), LogSoftmax(dim=-1)),
-    "numbers": lambda: chain(("batch", 6), Mul(other=0.1), Add(other=0.7), Linear(out_features=3)),
+    "batches of eight": lambda: chain(
+        ("batch", 5), op("Linear", out_features=4), op("ReLU"), batch=Bounds(multiple_of=8, max=16)
+    ),
+    "softmax": lambda: chain(("batch", 6), op("Linear", out_features=5), op("Softmax", dim=1)),
+    "log-softmax": lambda: chain(
+        ("batch", 6), op("BatchNorm1d"), op("Linear", out_features=5), op("LogSoftmax", dim=-1)
+    ),
+    "numbers": lambda: chain(
+        ("batch", 6), op("Mul", other=0.1), op("Add", other=0.7), op("Linear", out_features=3)
+    ),
     "any size": lambda: chain(
         ("batch", 3, "H", "W"),
-        Conv2d(out_channels=4, kernel_size=3, stride=2, padding=1, padding_mode="reflect"),
-        MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
-        AvgPool2d(kernel_size=3, stride=1, padding=1, count_include_pad=False),
+        op("Conv2d", out_channels=4, kernel_size=3, stride=2, padding=1, padding_mode="reflect"),
+        op("MaxPool2d", kernel_size=3, stride=2, ceil_mode=True),
+        op("AvgPool2d", kernel_size=3, stride=1, padding=1, count_include_pad=False),
         **ANY_SIZE,
     ),
     "a long mean": lambda: chain(
         ("batch", 1, 40, 40),
-        Conv2d(out_channels=3, kernel_size=3, padding=1),
-        AdaptiveAvgPool2d(output_size=1),
-        Flatten(),
+        op("Conv2d", out_channels=3, kernel_size=3, padding=1),
+        op("AdaptiveAvgPool2d", output_size=1),
+        op("Flatten"),
     ),
 }
 
@@ -122,11 +122,13 @@ def test_every_engine_sees_five_bindings_and_every_kind(tmp_path: Path) -> None:
 
 
 def node(model: ModelProto, op_type: str, which: int = 0) -> NodeProto:
-    return [node for node in model.graph.node if node.op_type == op_type][which]
+    found: list[NodeProto] = [node for node in model.graph.node if node.op_type == op_type]
+    return found[which]
 
 
 def weight(model: ModelProto, name: str) -> TensorProto:
-    return next(tensor for tensor in model.graph.initializer if tensor.name == name)
+    found: dict[str, TensorProto] = {tensor.name: tensor for tensor in model.graph.initializer}
+    return found[name]
 
 
 def change(tensor: TensorProto, edit: Callable[[Array], Array]) -> None:
@@ -196,11 +198,22 @@ def shifted_padding(model: ModelProto) -> None:
     attribute.ints[:] = [2, 2, 0, 0]
 
 
+def foreign_operator(model: ModelProto) -> None:
+    model.opset_import.add(domain="com.microsoft", version=1)
+    node(model, "Tanh").domain = "com.microsoft"
+
+
+def endless_loop(model: ModelProto) -> None:
+    body = onnx.helper.make_graph([], "body", [], [])
+    loop = onnx.helper.make_node("Loop", [], ["unread"], name="loop", body=body)
+    model.graph.node.append(loop)
+
+
 def unknown_operator(model: ModelProto) -> None:
     node(model, "Tanh").op_type = "Tahn"
 
 
-FAULTS = {
+FAULTS: dict[Callable[[ModelProto], None], set[str]] = {
     wrong_divisor: {"NS530"},
     epsilon: {"NS530"},
     transposed: {"NS526", "NS530"},
@@ -214,6 +227,8 @@ FAULTS = {
     dropped_tensor: {"NS520", "NS521", "NS535"},
     dropped_weight: {"NS525"},
     shifted_padding: {"NS530"},
+    foreign_operator: {"NS528"},
+    endless_loop: {"NS528"},
     unknown_operator: {"NS520", "NS521", "NS535"},
 }
 
@@ -274,7 +289,7 @@ def test_a_shape_rule_that_is_wrong_fails(tmp_path: Path) -> None:
             y = super().infer(x)
             return y.with_shape((*y.known[:3], y.known[3] + 1))
 
-    graph = chain(("batch", 1, 5, 5), Padded(out_channels=1, kernel_size=3))
+    graph = chain(("batch", 1, 5, 5), Padded.model_validate({"out_channels": 1, "kernel_size": 3}))
     weights = weights_of(graph)
     certificate = verify(exported(graph, weights, tmp_path), graph, weights)
     assert certificate.verdict is Verdict.FAILED
@@ -343,7 +358,7 @@ def scaled(factor: float, bias: float) -> Callable[[dict[str, Array]], None]:
 def test_outputs_that_prove_nothing_are_inconclusive(
     edit: Callable[[dict[str, Array]], None], code: str, tmp_path: Path
 ) -> None:
-    graph = chain(("batch", 6), Linear(out_features=5), ReLU(), Linear(out_features=3))
+    graph = chain(("batch", 6), op("Linear", out_features=5), op("ReLU"), op("Linear", out_features=3))
     weights = weights_of(graph)
     edit(weights)
     certificate = verify(exported(graph, weights, tmp_path), graph, weights)
@@ -355,7 +370,7 @@ def test_outputs_that_prove_nothing_are_inconclusive(
 def test_a_network_that_refuses_sizes_its_spec_admits_fails(tmp_path: Path) -> None:
     graph = chain(
         ("batch", 1, "H", 9),
-        Conv2d(out_channels=2, kernel_size=5),
+        op("Conv2d", out_channels=2, kernel_size=5),
         batch=Bounds(),
         H=Bounds(min=2),
     )
@@ -373,8 +388,8 @@ def idx(images: Array) -> bytes:
 def test_real_images_are_judged_too(tmp_path: Path) -> None:
     network = Network()
     image = network.input("image", "batch", 1, 8, 8, preprocess=Preprocess(resize=(8, 8), scale=1 / 255))
-    value = network.add("conv", Conv2d(out_channels=2, kernel_size=3), image)
-    graph = network.graph(y=network.add("pool", AvgPool2d(kernel_size=2), value))
+    value = network.add("conv", op("Conv2d", out_channels=2, kernel_size=3), image)
+    graph = network.graph(y=network.add("pool", op("AvgPool2d", kernel_size=2), value))
     images = np.random.default_rng(0).integers(0, 256, (50, 12, 12), np.uint8)
     source = tmp_path / "images-idx3-ubyte.gz"
     source.write_bytes(gzip.compress(idx(images)))
@@ -432,12 +447,12 @@ def test_the_summary_has_a_row_a_gate(tmp_path: Path) -> None:
     rows = summary(certificate_of(many_layers(), tmp_path))
     assert [row.gate for row in rows] == ["consistency", "semantic", "rounding (onnxruntime cpu)"]
     assert all(row.verdict is Verdict.PASSED for row in rows)
-    assert "12 weights" in rows[0].detail
+    assert "10 weights" in rows[0].detail
 
 
 SCRIPT = """
 from pathlib import Path
-from tests.verify.networks import exported, weights_of
+from tests.verify.small_networks import exported, weights_of
 from tests.verify.test_gates import many_layers
 from netspec.verify.gates import verify
 graph = many_layers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +14,18 @@ from netspec.ir.graph import Graph, GraphInput, GraphOutput, Node, Preprocess, V
 from netspec.ir.tensor import DType, TensorType
 from netspec.onnx_backend.export import export
 from netspec.ops.base import Op
+from netspec.ops.catalogue import find
 from netspec.torch_backend.build import build
 from netspec.verify.tolerance import Array
 
 NOWHERE = Span(Source("test", ""), 0, 0)
+
+
+def op(name: str, **arguments: Any) -> Op:
+    """An operation of the catalogue, with arguments as a spec has them."""
+    found = find(name)
+    assert found is not None
+    return found.model_validate(arguments)
 
 
 class Network:

@@ -1,0 +1,102 @@
+"""The inputs that are drawn, and the values of the symbolic dimensions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netspec.ir.dim import Bounds
+from netspec.ir.graph import Graph
+from netspec.ir.tensor import DType
+from netspec.verify.inputs import admissible, bindings, rounding_batches, semantic_batches
+from tests.verify.small_networks import Network, chain, op
+
+
+def relu(*shape: int | str, **bounds: Bounds) -> Graph:
+    return chain(shape, op("ReLU"), **bounds)
+
+
+@given(st.integers(1, 50), st.integers(0, 50), st.integers(1, 8), st.integers(1, 200))
+def test_admissible_values_keep_the_bounds(least: int, room: int, step: int, wanted: int) -> None:
+    bounds = Bounds(min=least, max=least + step + room, multiple_of=step)
+    value = admissible(bounds, wanted)
+    assert value % step == 0
+    assert bounds.min <= value <= least + step + room
+    if bounds.min <= wanted <= least + step + room and wanted % step == 0:
+        assert value == wanted
+
+
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 1000))
+def test_there_are_five_bindings_and_all_are_admissible(least: int, step: int, seed: int) -> None:
+    graph = relu("batch", "H", batch=Bounds(), H=Bounds(min=least, multiple_of=step))
+    found = bindings(graph, seed)
+    assert len(found) >= 5
+    assert {values["batch"] for values in found} >= {1, 2, 3, 7}
+    assert all(values["H"] >= least and values["H"] % step == 0 for values in found)
+    assert graph.bounds["H"].least in {values["H"] for values in found}
+
+
+def test_a_graph_without_symbols_has_one_binding() -> None:
+    graph = relu(2, 3)
+    assert bindings(chain((2, 3), op("ReLU"), **{}), 0) != []
+    assert all(batch.feeds["x"].shape == (2, 3) for batch in rounding_batches(graph, 0))
+
+
+def test_the_same_seed_draws_the_same() -> None:
+    graph = relu("batch", 3)
+    first, again, other = (list(rounding_batches(graph, seed)) for seed in (0, 0, 1))
+    for one, two, three in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(one.feeds["x"], two.feeds["x"])
+        assert one.case == two.case
+        drawn = one.case.kind not in ("zeros", "ones")
+        assert np.array_equal(one.feeds["x"], three.feeds["x"]) is not drawn
+
+
+def test_no_two_cases_share_their_numbers_or_names() -> None:
+    graph = relu(1, 50)
+    batches = [*rounding_batches(graph, 0), *semantic_batches(graph, 0)]
+    normal = [batch.feeds["x"].tobytes() for batch in batches if batch.case.kind == "normal"]
+    assert len(set(normal)) == len(normal)
+    assert len({batch.case.name for batch in batches}) == len(batches)
+
+
+def test_kinds_are_what_they_are_called() -> None:
+    kinds = {batch.case.kind: batch.feeds["x"] for batch in rounding_batches(relu("batch", 999), 0)}
+    assert not kinds["zeros"].any()
+    assert (kinds["ones"] == 1).all()
+    assert 0 <= kinds["uniform"].min() < 0.1
+    assert 0.9 < kinds["uniform"].max() < 1
+    assert kinds["normal"].std() == pytest.approx(1, abs=0.1)
+    assert kinds["large"].std() == pytest.approx(1000, rel=0.1)
+    assert {x.dtype for x in kinds.values()} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("shape", [("batch", 5), (1, 5), (2, 5)])
+def test_the_semantic_gate_sees_four_kinds(shape: tuple[int | str, ...]) -> None:
+    batches = list(semantic_batches(relu(*shape), 0))
+    samples = [sample for batch in batches for sample in batch.feeds["x"]]
+    if shape[0] == "batch":
+        assert [batch.feeds["x"].shape for batch in batches] == [(4, 5)]
+    assert any((sample == 1).all() for sample in samples)
+    assert any(np.abs(sample).max() > 100 for sample in samples)
+    assert sum(0.1 < sample.std() < 10 for sample in samples) >= 2
+
+
+def test_inputs_of_whole_numbers_are_whole() -> None:
+    network = Network()
+    words = network.input("words", "batch", 4, dtype=DType.INT64)
+    mask = network.input("mask", 4, dtype=DType.BOOL)
+    graph = network.graph(y=network.add("identity", op("Identity"), words), z=mask)
+    for batch in rounding_batches(graph, 0):
+        assert batch.feeds["words"].dtype == np.int64
+        assert set(np.unique(batch.feeds["words"])) <= {0, 1}
+        assert batch.feeds["mask"].dtype == np.bool_
+        assert batch.feeds["mask"].shape == (4,)
+
+
+def test_extremes_that_would_not_fit_are_brought_nearer() -> None:
+    graph = relu("batch", 8, "H", "W", batch=Bounds(), H=Bounds(max=2**20), W=Bounds(max=2**20))
+    sizes = [batch.feeds["x"].size for batch in rounding_batches(graph, 0)]
+    assert 2**20 < max(sizes) <= 2**26
