@@ -4,67 +4,45 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from netspec.diagnostics import Diagnostic, DiagnosticError
-from netspec.display.terminal import print_diagnostics, use_utf8
+from netspec.diagnostics import Diagnostic, DiagnosticError, printable
+from netspec.display.terminal import print_diagnostics
+from netspec.options import (
+    CheckFormat,
+    Format,
+    FormatOption,
+    SamplesOption,
+    SeedOption,
+    Settings,
+    Spec,
+    Specs,
+    TableFormat,
+)
 
-SPEC_AT_FAULT, REJECTED, INCONCLUSIVE, INTERRUPTED = 1, 3, 4, 130
+if TYPE_CHECKING:
+    from netspec.pipeline import Checked
+    from netspec.verify.certificate import Certificate
+
+DONE, SPEC_AT_FAULT, REJECTED, INCONCLUSIVE = 0, 1, 3, 4
+BY_GRAVITY = (DONE, INCONCLUSIVE, SPEC_AT_FAULT, REJECTED)  # of several specs the gravest counts
 
 EPILOG = (
     "Exit codes: 0 done, 1 the spec or the data is at fault, 2 usage, 3 verification failed, 4 inconclusive."
+    "\n\nExample: netspec build specs/lenet.yaml"
 )
 
 app = typer.Typer(
     name="netspec",
-    help="Check, build and verify neural networks that are written as YAML or JSON specs.",
     epilog=EPILOG,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-
-
-class CheckFormat(StrEnum):
-    text = "text"
-    json = "json"
-    github = "github"
-
-
-class TableFormat(StrEnum):
-    text = "text"
-    json = "json"
-    csv = "csv"
-
-
-class Format(StrEnum):
-    text = "text"
-    json = "json"
-
-
-Specs = Annotated[
-    list[str], typer.Argument(metavar="SPEC...", help="Spec files, YAML or JSON; - is standard input.")
-]
-Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A spec file, YAML or JSON; - is standard input.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="NAME=VALUE", help="Give a parameter of the spec another value; may be repeated."
-    ),
-]
-SamplesOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--samples", metavar="FILE", help="Verify on real inputs too: IDX (also .gz), .npy or .npz."
-    ),
-]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of drawn weights and inputs.")]
-FormatOption = Annotated[Format, typer.Option("--format", help="Text for people, JSON for programs.")]
 
 
 def _version(asked: bool) -> None:
@@ -75,13 +53,16 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Check, build and verify neural networks that are written as YAML or JSON specs."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -93,23 +74,21 @@ def check(
         typer.Option("--format", help="Text for people, JSON for programs, GitHub's annotations."),
     ] = CheckFormat.text,
 ) -> None:
-    """Check specs: syntax, names, arguments and every shape. Needs no torch, builds nothing.
+    """Check specs: syntax, names, arguments and every shape.
+
+    Needs no torch and builds nothing.
 
     Example: netspec check specs/lenet.yaml --set classes=47
     """
-    from netspec.pipeline import check as check_spec
+    from netspec.display.checked import checked_json, checked_line
 
-    settings = _settings(set_)
-    found: list[tuple[str, tuple[Diagnostic, ...], bool]] = []
-    for spec in specs:
-        try:
-            checked = check_spec(spec, settings=settings)
-            found.append((spec, checked.warnings, True))
-            if format is CheckFormat.text:
-                print(_one_line(checked.graph, spec))
-        except DiagnosticError as error:
-            found.append((spec, error.diagnostics, False))
-    everything = [diagnostic for _, diagnostics, _ in found for diagnostic in diagnostics]
+    everything: list[Diagnostic] = []
+    reports = []
+    for spec, checked, diagnostics in _checked(specs, set_):
+        everything += diagnostics
+        reports.append(checked_json(spec, diagnostics, checked is not None))
+        if format is CheckFormat.text and checked is not None:
+            print(checked_line(spec, checked.graph))
     if format is CheckFormat.text:
         print_diagnostics(everything)
     elif format is CheckFormat.github:
@@ -117,28 +96,8 @@ def check(
 
         sys.stdout.write(render_github(everything))
     else:
-        import json
-
-        from netspec.diagnostics.render import render_json
-
-        reports = [
-            {"file": spec, "ok": ok, "diagnostics": json.loads(render_json(diagnostics))}
-            for spec, diagnostics, ok in found
-        ]
-        print(json.dumps(reports, indent=2))
-    if not all(ok for _, _, ok in found):
-        raise typer.Exit(SPEC_AT_FAULT)
-
-
-def _one_line(graph: Any, spec: str) -> str:
-    """What `check` says of a spec that holds."""
-    inputs = ", ".join(str(item.value.type) for item in graph.inputs)
-    outputs = ", ".join(str(item.value.type) for item in graph.outputs)
-    from netspec.display.limits import limits
-
-    needs = "; ".join(limits(graph.bounds))
-    layers = "1 layer" if len(graph.nodes) == 1 else f"{len(graph.nodes):,} layers"
-    return f"{spec}: ok, {layers}, {inputs} -> {outputs}" + (f", {needs}" if needs else "")
+        _print_json(reports)
+    _leave(DONE if all(report["ok"] for report in reports) else SPEC_AT_FAULT)
 
 
 @app.command()
@@ -149,10 +108,10 @@ def show(
         TableFormat, typer.Option("--format", help="Text for people, JSON or CSV for programs.")
     ] = TableFormat.text,
 ) -> None:
-    """Show the layer table: shapes, parameters, multiply-adds, receptive fields.
+    """Show the layer table: shapes, parameters, costs, windows.
 
-    Multiply-adds are those of one sample. "31x31 /8" means that an element of the layer's output sees a
-    window of 31 by 31 of the input, which moves by 8.
+    Multiply-adds are those of one sample. "31x31 /8" says that an element of the layer's output sees a
+    window of 31 by 31 in the input, which moves by 8 from one element to the next.
 
     Example: netspec show specs/alexnet.yaml
     """
@@ -190,7 +149,9 @@ def build(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where NAME.onnx appears.")] = Path(
         "exports"
     ),
-    opset: Annotated[int | None, typer.Option("--opset", help="ONNX operator set; 18 unless given.")] = None,
+    opset: Annotated[
+        int | None, typer.Option("--opset", metavar="N", help="ONNX operator set; 18 unless given.")
+    ] = None,
     samples: SamplesOption = None,
     seed: SeedOption = 0,
     keep_rejected: Annotated[
@@ -199,56 +160,54 @@ def build(
     ] = False,
     format: FormatOption = Format.text,
 ) -> None:
-    """Check, build, export to exports/NAME.onnx, verify in onnxruntime, and certify.
+    """Check, build, export to ONNX, verify, and certify.
 
-    The file appears only if it computes what the network computes; exports/NAME.cert.json says how that was
-    found. Weights are drawn from --seed unless --weights gives them.
+    The file appears as exports/NAME.onnx only if onnxruntime computes from it what the network computes;
+    exports/NAME.cert.json says how that was found. Weights are drawn from --seed unless --weights gives them.
+    All specs are checked before the first is built; one that is at fault does not keep others from it.
 
     Example: netspec build specs/lenet.yaml --samples t10k-images-idx3-ubyte.gz
     """
-    from netspec.display.progress import ProgressDisplay
-    from netspec.pipeline import Built
-    from netspec.pipeline import build as build_spec
-
     if len(specs) > 1 and (weights or save_weights):
         _usage("--weights and --save-weights are for one spec at a time")
-    worst = 0
-    reports = []
-    for spec in specs:
-        try:
-            with ProgressDisplay(spec) as progress:
-                built: Built = build_spec(
-                    spec,
-                    settings=_settings(set_),
-                    weights=weights,
-                    any_graph=any_graph,
-                    save_weights=save_weights,
-                    out=out,
-                    opset=opset,
-                    seed=seed,
-                    samples=samples,
-                    keep_rejected=keep_rejected,
-                    progress=progress,
-                )
-        except DiagnosticError as error:
-            if format is Format.json:
-                reports.append(_failure_json(spec, error))
-            print_diagnostics(error.diagnostics)
-            worst = max(worst, SPEC_AT_FAULT)
-            continue
-        from netspec.display.outcome import built_json, built_text
+    if any_graph and not weights:
+        _usage("--any-graph is for --weights, which is not given")
+    from netspec.display.outcome import built_text, report_json
+    from netspec.display.progress import ProgressDisplay
+    from netspec.pipeline import build as build_spec
 
-        print_diagnostics(built.checked.warnings)
-        if format is Format.json:
-            reports.append(built_json(spec, built))
-        else:
+    codes = [DONE]
+    reports = []
+    for spec, checked, diagnostics in _distinct(list(_checked(specs, set_)), out):
+        built = None
+        found = list(diagnostics)
+        try:
+            if checked is not None:
+                with ProgressDisplay(spec) as progress:
+                    built = build_spec(
+                        checked,
+                        weights=weights,
+                        any_graph=any_graph,
+                        save_weights=save_weights,
+                        out=out,
+                        opset=opset,
+                        seed=seed,
+                        samples=samples,
+                        keep_rejected=keep_rejected,
+                        progress=progress,
+                    )
+                found += built.certificate.problems
+        except DiagnosticError as error:
+            found += error.diagnostics
+        codes.append(SPEC_AT_FAULT if built is None else _verdict_code(built.certificate))
+        reports.append(report_json(spec, found, built))
+        if built is not None and format is Format.text:
             built_text(built)
-        print_diagnostics(built.certificate.problems)
-        worst = max(worst, _verdict_code(built.certificate))
+        sys.stdout.flush()
+        print_diagnostics(found)
     if format is Format.json:
         _print_json(reports)
-    if worst:
-        raise typer.Exit(worst)
+    _leave(max(codes, key=BY_GRAVITY.index))
 
 
 @app.command()
@@ -258,9 +217,10 @@ def verify(
     seed: SeedOption = 0,
     format: FormatOption = Format.text,
 ) -> None:
-    """Put an exported file through the gates again, from what it carries itself.
+    """Put an exported file through the gates again.
 
-    The network is built from the spec in the file's metadata, its weights are the file's initializers.
+    Nothing else is needed: the network is built from the spec in the file's metadata, and its weights are
+    the file's own.
 
     Example: netspec verify exports/lenet.onnx
     """
@@ -275,20 +235,19 @@ def verify(
     else:
         print(f"{model}: {certificate.verdict}")
         certificate_text(certificate)
+    sys.stdout.flush()
     print_diagnostics(certificate.problems)
-    code = _verdict_code(certificate)
-    if code:
-        raise typer.Exit(code)
+    _leave(_verdict_code(certificate))
 
 
 @app.command()
 def ops(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="An operation, for all about it.")
+        str | None, typer.Argument(metavar="NAME", help="An operation, for all about it.")
     ] = None,
     format: FormatOption = Format.text,
 ) -> None:
-    """List the operations, or explain one: arguments, shapes, cost, errors.
+    """List the operations, or explain one.
 
     Example: netspec ops Conv2d
     """
@@ -296,26 +255,21 @@ def ops(
     from netspec.ops.catalogue import catalogue
 
     operations = catalogue()
-    if name is None:
-        if format is Format.json:
-            _print_json([operation_json(operation) for operation in operations.values()])
-        else:
-            print(operations_text(operations))
-        return
-    if name not in operations:
+    if name is not None and name not in operations:
         from netspec.diagnostics import nearest, spell
         from netspec.language.arguments import UnknownOperation
 
         raise DiagnosticError(UnknownOperation(name=spell(name), suggestion=nearest(name, operations)))
     if format is Format.json:
-        _print_json(operation_json(operations[name]))
+        described = [operation_json(o) for o in operations.values() if name in (None, o.__name__)]
+        _print_json(described if name is None else described[0])
     else:
-        print(operation_text(operations[name]))
+        print(operations_text(operations) if name is None else operation_text(operations[name]))
 
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of the language, by which editors complete and check specs.
+    """Print the JSON Schema by which editors complete and check specs.
 
     Example: netspec schema > netspec.schema.json
     """
@@ -326,7 +280,10 @@ def schema() -> None:
 
 @app.command()
 def doctor(format: FormatOption = Format.text) -> None:
-    """Examine the environment: packages, runtimes, GPUs, and what is wrong with them."""
+    """Examine the environment: packages, runtimes, GPUs.
+
+    Example: netspec doctor
+    """
     from netspec.display.examination import report_text
     from netspec.doctor import diagnose
 
@@ -335,8 +292,52 @@ def doctor(format: FormatOption = Format.text) -> None:
         _print_json(report.to_json())
     else:
         report_text(report)
-    if not report.healthy:
-        raise typer.Exit(1)
+    _leave(DONE if report.healthy else SPEC_AT_FAULT)
+
+
+def _checked(
+    specs: list[str], given: list[str] | None
+) -> Iterator[tuple[str, Checked | None, tuple[Diagnostic, ...]]]:
+    """Every spec with what `check` gives, or None where it does not hold, and what was found in it."""
+    from netspec.pipeline import check as check_spec
+
+    settings = _settings(given)
+    for spec in dict.fromkeys(specs):  # one given twice is meant once
+        try:
+            checked = check_spec(spec, settings=settings)
+            yield spec, checked, checked.warnings
+        except DiagnosticError as error:
+            yield spec, None, error.diagnostics
+
+
+class SameName(Diagnostic):
+    """Two specs of one command whose files would replace each other."""
+
+    code = "NS580"
+    message = "the network {name} of {spec} would replace that of {other}: both go to {folder}"
+
+    name: str
+    spec: str
+    other: str
+    folder: str
+
+    @property
+    def help(self) -> str:
+        return "give one of them another name, or build it by itself with another --out"
+
+
+def _distinct(
+    found: list[tuple[str, Checked | None, tuple[Diagnostic, ...]]], out: Path
+) -> Iterator[tuple[str, Checked | None, tuple[Diagnostic, ...]]]:
+    """The same, without the networks whose name an earlier one has; those are at fault."""
+    taken: dict[str, str] = {}
+    for spec, checked, diagnostics in found:
+        if checked is not None and taken.setdefault(checked.graph.name, spec) is not spec:
+            name = checked.graph.name
+            fault = SameName(name=name, spec=printable(spec), other=printable(taken[name]), folder=str(out))
+            yield spec, None, (*diagnostics, fault)
+        else:
+            yield spec, checked, diagnostics
 
 
 def _settings(given: list[str] | None) -> dict[str, str]:
@@ -355,18 +356,15 @@ def _usage(message: str) -> NoReturn:
     raise typer.BadParameter(message)
 
 
-def _verdict_code(certificate: Any) -> int:
+def _verdict_code(certificate: Certificate) -> int:
     from netspec.verify.certificate import Verdict
 
-    return {Verdict.PASSED: 0, Verdict.INCONCLUSIVE: INCONCLUSIVE}.get(certificate.verdict, REJECTED)
+    return {Verdict.PASSED: DONE, Verdict.INCONCLUSIVE: INCONCLUSIVE}.get(certificate.verdict, REJECTED)
 
 
-def _failure_json(spec: str, error: DiagnosticError) -> dict[str, Any]:
-    import json
-
-    from netspec.diagnostics.render import render_json
-
-    return {"spec": spec, "verdict": None, "diagnostics": json.loads(render_json(error.diagnostics))}
+def _leave(code: int) -> None:
+    if code:
+        raise typer.Exit(code)
 
 
 def _print_json(data: Any) -> None:
@@ -377,19 +375,8 @@ def _print_json(data: Any) -> None:
 
 def main() -> NoReturn:
     """Run the command line; a user's mistake ends in a message and an exit code, never in a traceback."""
-    use_utf8()
+    from netspec.process import run
+
     # pydantic looks for plugins in every installed distribution, which takes as long as checking a spec.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")
-    try:
-        app()
-    except DiagnosticError as error:
-        print_diagnostics(error.diagnostics)
-        sys.exit(SPEC_AT_FAULT)
-    except KeyboardInterrupt:
-        print("interrupted; nothing was left half written", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read the output has enough of it; keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    sys.exit(0)
+    run(lambda: app(prog_name="netspec"))

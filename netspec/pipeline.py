@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from netspec.diagnostics import Collector, Diagnostic
 from netspec.ir.graph import Graph
 from netspec.language.document import load
 from netspec.language.elaborate import elaborate
-from netspec.language.source import parse, read
+from netspec.language.source import Format, parse, read
 from netspec.language.tree import Tree
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ CALIBRATION_BATCH = 16  # samples from which an untrained network's BatchNorm ta
 Progress = Callable[[str, float], None]
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(NamedTuple):
     """A spec that holds: its graph, and warnings about it."""
 
     graph: Graph
@@ -39,7 +38,12 @@ class Checked:
 
 @dataclass(frozen=True)
 class Built:
-    """What `build` made. `path` is the exported file, None where verification did not pass it."""
+    """What `build` made.
+
+    `path` is the exported file and `certificate_path` its certificate, both None where verification did not
+    pass it; `rejected` is then the file that was kept for inspection, if that was asked for. `trained` says
+    whether the weights were given rather than drawn.
+    """
 
     checked: Checked
     export: Export
@@ -61,10 +65,12 @@ def check(path: Path | str, *, settings: Mapping[str, str] | None = None) -> Che
         return _check(read(path), settings or {})
 
 
-def check_text(text: str, name: str, *, settings: Mapping[str, str] | None = None) -> Checked:
-    """As `check`, for a spec that is JSON text already, such as a model's metadata."""
+def check_text(
+    text: str, name: str, *, format: Format = "json", settings: Mapping[str, str] | None = None
+) -> Checked:
+    """As `check`, for a spec that is text already, such as a model's metadata; messages call it `name`."""
     with _frozen_garbage():
-        return _check(parse(text, name, "json"), settings or {})
+        return _check(parse(text, name, format), settings or {})
 
 
 def _check(tree: Tree, settings: Mapping[str, str]) -> Checked:
@@ -89,7 +95,7 @@ def _frozen_garbage() -> Iterator[None]:
 
 
 def build(
-    spec: Path | str,
+    spec: Path | str | Checked,
     *,
     settings: Mapping[str, str] | None = None,
     weights: Path | None = None,
@@ -104,20 +110,22 @@ def build(
 ) -> Built:
     """Check a spec, build it in torch, export it to `out/NAME.onnx`, verify the file and certify it.
 
-    The file appears only if verification passes; then `NAME.cert.json` lies beside it. Without `weights` (a
-    safetensors file) they are drawn from `seed`, and BatchNorm's statistics come from one drawn batch.
+    `spec` is a file, or what `check` gave for one. The exported file appears only if verification passes;
+    then `NAME.cert.json` lies beside it. Without `weights` (a safetensors file) they are drawn from `seed`,
+    and BatchNorm's statistics come from one drawn batch. `settings` is as for `check`. `samples` is a file of
+    real inputs to verify on. `progress` is called with what is being done and the part of it that is done.
 
     Errors: DiagnosticError for everything that is the spec's, the data's or the disk's fault.
     """
+    checked = spec if isinstance(spec, Checked) else check(spec, settings=settings)
+    graph = checked.graph
+    report = progress or _silent
+    report("importing torch", 0.0)
     from netspec.onnx_backend.opset import DEFAULT_OPSET, supported_opset
 
-    report = progress or _silent
-    report("checking", 0.0)
-    checked = check(spec, settings=settings)
-    graph = checked.graph
     opset = supported_opset(DEFAULT_OPSET if opset is None else opset)
     real = _samples(samples, graph) if samples is not None else None
-    report("importing torch", 0.0)
+    report("making the module", 0.0)
     module = _module(graph, weights, any_graph, seed)
     if save_weights is not None:
         from netspec.torch_backend.weights import save_weights as save
@@ -178,7 +186,7 @@ def _publish(
     report: Progress,
 ) -> Built:
     """Export and verify beside the file's place; move it there if it passed."""
-    from netspec.files import published
+    from netspec.files import published, writing
     from netspec.onnx_backend.export import export
     from netspec.torch_backend.weights import arrays
     from netspec.verify.certificate import Verdict
@@ -195,28 +203,22 @@ def _publish(
                 beside, graph, weights, samples=samples, seed=seed, file=target.name, progress=report
             )
             certificate_path = target.with_suffix(".cert.json")
-            beside.with_name(certificate_path.name).write_text(certificate.to_json(), encoding="utf-8")
+            with writing(certificate_path):
+                beside.with_name(certificate_path.name).write_text(certificate.to_json(), encoding="utf-8")
             if certificate.verdict is not Verdict.PASSED:
-                kept = _keep(beside, target) if keep_rejected else None
-                raise _Rejected(kept)
-    except _Rejected as rejected:
-        return Built(checked, exported, certificate, None, None, rejected.kept, trained)
+                raise _Rejected
+    except _Rejected:
+        kept = target.with_suffix(".rejected.onnx") if keep_rejected else None
+        if kept is not None:
+            # Written anew, since a file names its external data after itself; it comes out the same.
+            with published(kept) as beside:
+                export(graph, weights, beside, opset=opset)
+        return Built(checked, exported, certificate, None, None, kept, trained)
     return Built(checked, exported, certificate, target, certificate_path, None, trained)
-
-
-def _keep(beside: Path, target: Path) -> Path:
-    """Move a file that verification rejected to `NAME.rejected.onnx`, where nobody deploys it by mistake."""
-    rejected = target.with_suffix(".rejected.onnx")
-    beside.replace(rejected)
-    return rejected
 
 
 class _Rejected(Exception):
     """Leaves `published` so that nothing appears."""
-
-    def __init__(self, kept: Path | None) -> None:
-        super().__init__("verification did not pass")
-        self.kept = kept
 
 
 def verify_file(
@@ -228,11 +230,10 @@ def verify_file(
 
     Errors: DiagnosticError where it is no model of netspec, or its spec does not hold.
     """
+    from netspec.onnx_backend.metadata import SPEC
     from netspec.onnx_backend.read import read_model
     from netspec.verify.gates import verify
 
-    model = read_model(path)
-    spec = model.metadata["netspec.spec"]
-    graph = check_text(spec, f"{path} (its spec)").graph
+    graph = check_text(read_model(path).metadata[SPEC], f"the spec in {path}").graph
     real = _samples(samples, graph) if samples is not None else None
     return graph, verify(path, graph, None, samples=real, seed=seed, progress=progress)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from netspec.diagnostics.span import Source, Span
 from netspec.diagnostics.styled import Line
@@ -20,8 +20,7 @@ CUT = "…"
 LEAD = 12  # columns of a long line that are shown before the mark, where there is room
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A span to underline with `stroke`, and the words beside the strokes."""
 
     span: Span

@@ -12,13 +12,16 @@ FIELDS = ("name", "op", "output_shape", "params", "macs", "receptive_field")
 
 
 def layers_text(table: Table) -> None:
-    """Print the table to stdout: layer, output, parameters, multiply-adds, receptive field."""
+    """Print the table to stdout: layer, output, parameters, multiply-adds, receptive field.
+
+    What is too long for the terminal goes on below itself.
+    """
     from rich import box
     from rich.table import Table as RichTable
 
     from netspec.display.terminal import console
 
-    grid = RichTable(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False, padding=(0, 1))
+    grid = RichTable(box=box.SIMPLE_HEAD, show_footer=True, show_edge=False, pad_edge=False)
     grid.add_column("layer", footer="total", overflow="fold")
     grid.add_column("output", overflow="fold")
     grid.add_column("params", justify="right", footer=f"{table.params:,}")
@@ -27,12 +30,15 @@ def layers_text(table: Table) -> None:
     for row in table.rows:
         cells = (_layer(row), str(row.output), _count(row.params), _size(row.macs) if row.macs != 0 else "-")
         grid.add_row(*cells, field_text(row.receptive_field))
-    out = console()
     inputs = ", ".join(f"{item.name} {item.value.type}" for item in table.graph.inputs)
-    out.print(f"{table.graph.name}: {inputs}")
-    out.print(grid)
+    print(f"{table.graph.name}: {inputs}\n")
+    out = console()
+    with out.capture() as capture:
+        out.print(grid)
+    for line in capture.get().splitlines():
+        print(line.rstrip())
     for line in limits(table.graph.bounds):
-        out.print(line)
+        print(line)
 
 
 def _layer(row: Row) -> str:

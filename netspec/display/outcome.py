@@ -1,11 +1,15 @@
-"""What `build` and `verify` found, for people."""
+"""What `build` and `verify` found, for people and programs."""
 
 from __future__ import annotations
 
+import sys
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from netspec.display.terminal import console
+from netspec.diagnostics import Diagnostic
+from netspec.display.terminal import console, width
 from netspec.pipeline import Built
 from netspec.verify.certificate import Certificate, Verdict, summary
 
@@ -18,45 +22,65 @@ STYLES = {
 
 
 def certificate_text(certificate: Certificate) -> None:
-    """Print the gates of a certificate to stdout, one line each."""
+    """Print the gates of a certificate to stdout, one a line where the terminal is wide enough."""
     from rich.text import Text
 
     out = console()
     rows = summary(certificate)
-    width = max(len(row.gate) for row in rows)
+    verdicts = max(len(row.verdict) for row in rows)
+    gates = max(len(row.gate) for row in rows)
+    indent = verdicts + gates + 6
+    room = max(width(sys.stdout) - indent, 20)
     for row in rows:
+        first, *further = _lines(row.detail, room)
         line = Text("  ")
-        line.append(str(row.verdict), style=STYLES[row.verdict])
-        line.append(" " * (13 - len(row.verdict)))
-        line.append(f"{row.gate:{width}}  {row.detail}")
+        line.append(f"{row.verdict:{verdicts}}", style=STYLES[row.verdict])
+        line.append(f"  {row.gate:{gates}}  {first}")
         out.print(line, soft_wrap=True)
+        for text in further:
+            out.print(" " * indent + text, soft_wrap=True)
+
+
+def _lines(detail: str, room: int) -> list[str]:
+    """A detail in lines of at most `room` characters, broken between its parts where that is enough."""
+    if len(detail) <= room:
+        return [detail]
+    parts = [f"{part};" for part in detail.split("; ")]
+    parts[-1] = parts[-1].removesuffix(";")
+    return [line for part in parts for line in textwrap.wrap(part, room)]
 
 
 def built_text(built: Built) -> None:
     """Print what `build` made and what verification found of it, to stdout."""
     certificate = built.certificate
-    origin = "" if built.trained else ", weights drawn"
     if built.path is not None:
+        origin = "given weights" if built.trained else "untrained weights"
         size = size_text(built.export.size)
-        print(f"{shown(built.path)}: {certificate.verdict}, {size}, opset {built.export.opset}{origin}")
+        print(f"{shown(built.path)}: {certificate.verdict}, {size}, opset {built.export.opset}, {origin}")
     else:
-        print(f"{built.checked.graph.name}: {certificate.verdict}, nothing was written")
+        print(f"{built.checked.graph.name}: {certificate.verdict}, so no model was written")
     certificate_text(certificate)
     if built.rejected is not None:
         print(f"  the rejected file is {shown(built.rejected)}")
 
 
-def built_json(spec: str, built: Built) -> dict[str, Any]:
-    """The same as data."""
-    return {
-        "spec": spec,
-        "verdict": str(built.certificate.verdict),
-        "model": None if built.path is None else str(built.path),
-        "certificate": built.certificate.to_data(),
-        "bytes": built.export.size,
-        "opset": built.export.opset,
-        "rejected": None if built.rejected is None else str(built.rejected),
-    }
+def report_json(spec: str, diagnostics: Sequence[Diagnostic], built: Built | None) -> dict[str, Any]:
+    """What became of one spec, as data; the same keys whether it was built or not."""
+    import json
+
+    from netspec.diagnostics.render import render_json
+
+    report: dict[str, Any] = dict.fromkeys(("verdict", "model", "rejected", "bytes", "opset", "certificate"))
+    if built is not None:
+        report |= {
+            "verdict": str(built.certificate.verdict),
+            "model": None if built.path is None else str(built.path),
+            "rejected": None if built.rejected is None else str(built.rejected),
+            "bytes": built.export.size,
+            "opset": built.export.opset,
+            "certificate": built.certificate.to_data(),
+        }
+    return {"spec": spec, **report, "diagnostics": json.loads(render_json(diagnostics))}
 
 
 def size_text(count: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-import time
+import threading
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -14,32 +15,55 @@ PATIENCE = 2.0  # seconds before anything is shown
 
 
 class ProgressDisplay:
-    """Called with a stage and the part of it that is done; a bar on a terminal, else a line per stage."""
+    """Called with a stage and the part of it that is done; a bar on a terminal, else a line per stage.
+
+    The bar disappears when the work is done. What is being done when the patience ends is shown at once, and
+    not only when it is done, since importing torch may take long by itself.
+    """
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._begun = time.monotonic()
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(PATIENCE, self._awake)
+        self._timer.daemon = True
+        self._is_awake = False
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._stage = ""
+        self._now: tuple[str, float] | None = None
+        self._shown = ""
 
     def __enter__(self) -> ProgressDisplay:
+        self._timer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._timer.cancel()
+        with self._lock:
+            self._is_awake = False
+            self._now = None
+            if self._bar is not None:
+                self._bar.stop()
 
     def __call__(self, stage: str, done: float) -> None:
-        if time.monotonic() - self._begun < PATIENCE:
-            return
-        if sys.stderr.isatty():
+        with self._lock:
+            self._now = (stage, done)
+            if self._is_awake:
+                self._show(stage, done)
+
+    def _awake(self) -> None:
+        with self._lock:
+            if self._now is not None:
+                self._is_awake = True
+                self._show(*self._now)
+
+    def _show(self, stage: str, done: float) -> None:
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self._draw(stage, done)
-        elif stage != self._stage:
+        elif stage != self._shown:
             print(f"{self._title}: {stage}", file=sys.stderr, flush=True)
-        self._stage = stage
+        self._shown = stage
 
     def _draw(self, stage: str, done: float) -> None:
         if self._bar is None:

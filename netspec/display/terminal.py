@@ -1,9 +1,8 @@
-"""The two streams: results go to stdout, messages to stderr; colour only where somebody sees it."""
+"""Where output goes: results to stdout, messages to stderr; colour only where somebody sees it."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 200  # columns of a table that no terminal limits
+LEAST_WIDTH = 20
 
 
 def is_colorful(stream: TextIO) -> bool:
@@ -23,15 +23,26 @@ def is_colorful(stream: TextIO) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
+def width(stream: TextIO) -> int:
+    """Columns of a stream: what COLUMNS says, or else its terminal; many where there is none."""
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked):
+        return max(int(asked), LEAST_WIDTH)
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return PIPE_WIDTH
+    return max(columns, LEAST_WIDTH) if columns else PIPE_WIDTH
+
+
 def console(stream: TextIO | None = None) -> Console:
     """A rich console on stdout, or on the stream given; loads rich."""
     from rich.console import Console
 
     stream = stream or sys.stdout
-    width = shutil.get_terminal_size().columns if stream.isatty() else PIPE_WIDTH
     return Console(
         file=stream,
-        width=width,
+        width=width(stream),
         force_terminal=is_colorful(stream) or None,
         no_color=not is_colorful(stream),
         highlight=False,
@@ -46,12 +57,3 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], stream: TextIO | None =
 
     stream = stream or sys.stderr
     stream.write(render_text(diagnostics, color=is_colorful(stream)))
-
-
-def use_utf8() -> None:
-    """Let both streams write every character: a C locale would end a message in a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            encoding = (stream.encoding or "").lower().replace("-", "")
-            reconfigure(errors="backslashreplace", **({} if encoding == "utf8" else {"encoding": "utf-8"}))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netspec.ir.dim import Size
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Multiply-adds of one evaluation of a layer, over the whole batch; one multiply-add is two FLOPs."""
 
     macs: Size = 0

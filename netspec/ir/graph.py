@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netspec.diagnostics.span import Span
 from netspec.ir.dim import Bounds
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from netspec.ops.base import Op
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """One tensor that flows: a graph's input, or a port of a node.
 
     `name` is unique in the graph and is the tensor's name in the ONNX file: a node's only or first port
@@ -27,8 +26,7 @@ class Value:
     type: TensorType
 
 
-@dataclass(frozen=True, slots=True)
-class Preprocess:
+class Preprocess(NamedTuple):
     """How raw data becomes an input: resize to (height, width), times `scale`, minus `mean`, over `std`.
 
     `mean` and `std` hold one number for all channels, or one a channel.
@@ -40,8 +38,7 @@ class Preprocess:
     resize: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GraphInput:
+class GraphInput(NamedTuple):
     """A named input of the network."""
 
     value: Value
@@ -53,8 +50,7 @@ class GraphInput:
         return self.value.name
 
 
-@dataclass(frozen=True, slots=True)
-class GraphOutput:
+class GraphOutput(NamedTuple):
     """A named output: which value it gives, and its labels if it has any (one a class)."""
 
     name: str
@@ -63,16 +59,14 @@ class GraphOutput:
     labels: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(NamedTuple):
     """Draw a parameter by torch.nn.init's function `name` (without its last underscore)."""
 
     name: str
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+class Values(NamedTuple):
     """Set a parameter to literal numbers, in the order of its elements."""
 
     shape: tuple[int, ...]

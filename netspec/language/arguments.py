@@ -67,23 +67,20 @@ def make_operation(
     Errors: NS204 wrong values, NS206 unknown and NS207 missing arguments, NS230 arguments without names.
     """
     name = operation.__name__
-    if arguments is None or arguments.value is None:
-        entries, values = {}, {}
-    elif isinstance(arguments.value, dict):
-        entries, values = arguments.entries, {}
-    else:
-        given = arguments.value
+    given: Any = None if arguments is None else arguments.value
+    if arguments is not None and given is not None and not isinstance(given, dict):
         positional = PositionalArguments(op=name, got=quoted(given), named=named_arguments(operation, given))
         collector.add(positional.at(arguments.span))
         return None
-    unknown = []
-    for key, entry in entries.items():
+    unknown: list[str] = []
+    values: dict[str, Any] = {}
+    for key, entry in arguments.entries.items() if arguments is not None else ():
         value: Any = resolver.value(entry.value)
         if isinstance(value, Dim):
             symbolic = WrongValue(key=key, expected="a number", got=f"the symbolic size {value}")
             collector.add(symbolic.at(entry.value.span))
             value = UNKNOWN
-        if value is UNKNOWN:
+        if value is UNKNOWN and key in operation.model_fields:
             unknown.append(key)
         else:
             values[key] = value

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from netspec.diagnostics import Collector, Diagnostic, Note, Span
 from netspec.ir.dim import (
     UNKNOWN,
     Bounds,
+    Comparison,
     Different,
+    Dim,
     DimError,
     Equal,
     Size,
@@ -21,7 +23,7 @@ from netspec.ir.dim import (
 )
 from netspec.ir.graph import Value
 from netspec.ir.tensor import UNKNOWN_TYPE, TensorType
-from netspec.language.document import Step
+from netspec.language.steps import Step
 from netspec.ops.base import AtLeast, Fault, Op, Same
 
 
@@ -51,111 +53,160 @@ class MinimumTooSmall(Diagnostic):
         return "write dims: {{{name}: {{min: {needed}}}}}"
 
 
-def infer(
-    op: Op,
-    sources: Sequence[Value],
-    step: Step,
-    bounds: MutableMapping[str, Bounds],
-    origins: Mapping[str, Span],
-    collector: Collector,
-) -> tuple[TensorType, ...]:
-    """The types of an operation's ports; unknown where its inputs are, or a rule is broken.
+class Inference:
+    """Infers the types of one graph's layers, and on the way what they ask of symbolic dimensions.
 
-    Lower bounds that the operation needs of symbolic dimensions are raised in `bounds`.
+    `bounds` grows: a lower bound that a layer needs is added to what `dims` declares. `origins` says where
+    each value comes from, for notes.
     """
-    types = [value.type for value in sources]
-    unknown = (UNKNOWN_TYPE,) * len(op.ports)
-    if any(type.shape is None for type in types):
-        return unknown
 
-    def report(fault: Fault, *more: Note) -> None:
-        place = step.place
-        if fault.field is not None and step.arguments is not None and fault.field in step.arguments.entries:
-            place = step.arguments.entries[fault.field].value.span
-        collector.add(fault.diagnostic.at(place, *_origins(fault, sources, origins), *more))
+    def __init__(
+        self, bounds: Mapping[str, Bounds], origins: Mapping[str, Span], collector: Collector
+    ) -> None:
+        self.bounds = dict(bounds)
+        self.origins = origins
+        self.collector = collector
+        self._neediest: dict[str, tuple[Span, Sequence[Note]]] = {}
 
-    broken: set[Size] = set()
-    try:
-        for demand in op.demands(*types):
-            if isinstance(demand, AtLeast):
-                failed = _at_least(demand, bounds, report)
-            else:
-                failed = _same(demand, bounds, report)
-            if failed:
-                broken |= {demand.size} if isinstance(demand, AtLeast) else {demand.left, demand.right}
-        for remark in () if broken else op.remarks(*types):
-            report(remark)
-        given = op.infer(*types)
-    except Fault as fault:
-        report(fault)
-        return unknown
-    except DimError:
-        collector.add(TooSymbolic(span=step.place))
-        return unknown
-    ports = given if isinstance(given, tuple) else (given,)
-    return tuple(_without(type, broken) for type in ports) if broken else ports
+    def types(self, op: Op, sources: Sequence[Value], step: Step) -> tuple[TensorType, ...]:
+        """The types of an operation's ports; unknown where its inputs are, or a rule is broken."""
+        types = [value.type for value in sources]
+        unknown = (UNKNOWN_TYPE,) * len(op.ports)
+        if any(type.shape is None for type in types):
+            return unknown
+        broken: list[tuple[Fault, Same | AtLeast]] = []
+        try:
+            try:
+                for demand in op.demands(*types):
+                    if isinstance(demand, AtLeast):
+                        holds = self._is_at_least(demand, sources, step)
+                    else:
+                        holds = isinstance(compare(demand.left, demand.right, self.bounds), Equal)
+                    if not holds and not _holds_unknown(demand):
+                        broken.append((demand.otherwise, demand))
+                for remark in () if broken else op.remarks(*types):
+                    self._report(remark, sources, step)
+            except Fault as fault:
+                self._report(fault, sources, step)
+                if not fault.keeps_type:
+                    return unknown
+            given = op.infer(*types)
+        except DimError:
+            self.collector.add(TooSymbolic(span=step.place))
+            return unknown
+        ports = given if isinstance(given, tuple) else (given,)
+        if not broken:
+            return ports
+        self._report_broken(broken, sources, step)
+        sizes = {size for _, demand in broken for size in _sizes(demand)}
+        short = {demand.size for _, demand in broken if isinstance(demand, AtLeast)}
+        symbols = {name for size in short if isinstance(size, Dim) for name in size.multiples}
+        return tuple(_without(type, sizes, symbols) for type in ports)
 
-
-Report = Callable[..., None]
-
-
-def _at_least(demand: AtLeast, bounds: MutableMapping[str, Bounds], report: Report) -> bool:
-    """Hold a size against its minimum, or raise the bounds of its symbols; true if it cannot hold."""
-    size, minimum = demand.size, demand.minimum
-    if isinstance(size, int):
-        if size < minimum:
-            report(demand.otherwise)
-        return size < minimum
-    if isinstance(size, Unknown):
-        return False
-    needed = least_value(size, minimum, bounds)
-    if needed is None:
-        report(demand.otherwise)
-        return True
-    for name, least in needed.items():
-        known = bounds[name]
-        if known.min > 1:
-            fault = MinimumTooSmall(name=name, declared=known.min, needed=least)
-            report(Fault(fault, field=demand.otherwise.field, input=demand.otherwise.input))
+    def _is_at_least(self, demand: AtLeast, sources: Sequence[Value], step: Step) -> bool:
+        """Whether a size is its minimum or more, or will be once its symbols' bounds are raised."""
+        size, minimum = demand.size, demand.minimum
+        if isinstance(size, int):
+            return size >= minimum
+        if isinstance(size, Unknown):
             return True
-        bounds[name] = replace(known, inferred_min=max(known.inferred_min, least))
-    return False
+        needed = least_value(size, minimum, self.bounds)
+        if needed is None:
+            return False
+        for name, least in needed.items():
+            known = self.bounds[name]
+            if least > known.inferred_min:
+                self.bounds[name] = replace(known, inferred_min=least)
+                fault = demand.otherwise
+                self._neediest[name] = (_place(fault, step), tuple(self._origins(fault, sources)))
+        return True
+
+    def _report(self, fault: Fault, sources: Sequence[Value], step: Step, *notes: Note) -> None:
+        origins = self._origins(fault, sources)
+        self.collector.add(fault.diagnostic.at(_place(fault, step), *origins, *notes))
+
+    def _report_broken(
+        self, broken: list[tuple[Fault, Same | AtLeast]], sources: Sequence[Value], step: Step
+    ) -> None:
+        """One diagnostic for each input: when its height does not fit, its width says nothing new."""
+        reported: dict[tuple[str, int | None], Fault] = {}
+        notes: dict[tuple[str, int | None], list[Same | AtLeast]] = {}
+        for fault, demand in broken:
+            key = (fault.diagnostic.code, fault.input)
+            reported.setdefault(key, fault)
+            notes.setdefault(key, []).append(demand)
+        for key, fault in reported.items():
+            self._report(fault, sources, step, *self._explained(notes[key]))
+
+    def _explained(self, demands: Sequence[Same | AtLeast]) -> Iterator[Note]:
+        """When symbolic sizes break a rule, and which limits would cure it."""
+        found: list[Comparison] = []
+        for demand in demands:
+            if isinstance(demand, Same):
+                found.append(compare(demand.left, demand.right, self.bounds))
+            elif isinstance(demand.size, Dim):
+                for name in demand.size.multiples:
+                    if self.bounds[name].max is not None:
+                        yield Note(f"dims allows {name} up to {self.bounds[name].max}")
+        cures: dict[str, int] = {}
+        for comparison in found:
+            if isinstance(comparison, Sometimes | Different) and comparison.values:
+                at = ", ".join(f"{name} = {value}" for name, value in comparison.values.items())
+                yield Note(f"at {at} the sizes are {comparison.left} and {comparison.right}")
+            elif isinstance(comparison, Undecided):
+                yield Note("no difference was found, but they are too complicated to be proven equal")
+            if isinstance(comparison, Sometimes):
+                cures |= comparison.multiple_of or {}
+        if cures and all(
+            isinstance(comparison, Sometimes) and comparison.multiple_of for comparison in found
+        ):
+            limits = ", ".join(f"{name}: {{multiple_of: {number}}}" for name, number in cures.items())
+            yield Note(f"with dims: {{{limits}}} they are always equal")
+
+    def _origins(self, fault: Fault, sources: Sequence[Value]) -> Iterator[Note]:
+        """Where the shapes that a fault speaks of come from."""
+        if fault.input is None:
+            return
+        for number in sorted({0, fault.input}):
+            value = sources[number]
+            if value.name in self.origins:
+                yield Note(f"{value.name} is {value.type}", self.origins[value.name])
+
+    def check_declared(self, places: Mapping[str, Span]) -> None:
+        """NS318 where layers need more than the least size that `dims` declares; called after the last layer.
+
+        `places` says where the limits of each dimension are written. A dimension without a declared minimum
+        takes that of its layers.
+        """
+        for name, (place, notes) in self._neediest.items():
+            known = self.bounds[name]
+            if 1 < known.min < known.inferred_min:
+                fault = MinimumTooSmall(name=name, declared=known.min, needed=known.inferred_min)
+                written = [Note("declared here", places[name])] if name in places else []
+                self.collector.add(fault.at(place, *notes, *written))
 
 
-def _same(demand: Same, bounds: Mapping[str, Bounds], report: Report) -> bool:
-    """Hold two sizes against each other for all values of their symbols; true if they differ."""
-    left, right = demand.left, demand.right
-    if left == right or isinstance(left, Unknown) or isinstance(right, Unknown):
-        return False
-    found = compare(left, right, bounds)
-    if isinstance(found, Equal):
-        return False
-    notes = []
-    if isinstance(found, Sometimes | Different) and found.values:
-        at = ", ".join(f"{name} = {value}" for name, value in found.values.items())
-        notes.append(Note(f"at {at} they are {found.left} and {found.right}"))
-    if isinstance(found, Undecided):
-        notes.append(Note("no difference was found, but they are too complicated to be proven equal"))
-    if isinstance(found, Sometimes) and found.multiple_of:
-        limits = ", ".join(f"{name}: {{multiple_of: {m}}}" for name, m in found.multiple_of.items())
-        notes.append(Note(f"they are always equal with dims: {{{limits}}}"))
-    report(demand.otherwise, *notes)
-    return True
+def _place(fault: Fault, step: Step) -> Span:
+    """The argument at fault, else the operation."""
+    if fault.field is not None and step.arguments is not None and fault.field in step.arguments.entries:
+        return step.arguments.entries[fault.field].value.span
+    return step.place
 
 
-def _origins(fault: Fault, sources: Sequence[Value], origins: Mapping[str, Span]) -> Iterator[Note]:
-    """Where the shapes that a fault speaks of come from."""
-    if fault.input is None:
-        return
-    for number in sorted({0, fault.input}):
-        value = sources[number]
-        if value.name in origins:
-            yield Note(f"{value.name} is {value.type}", origins[value.name])
+def _sizes(demand: Same | AtLeast) -> tuple[Size, ...]:
+    return (demand.size,) if isinstance(demand, AtLeast) else (demand.left, demand.right)
 
 
-def _without(type: TensorType, broken: set[Size]) -> TensorType:
+def _holds_unknown(demand: Same | AtLeast) -> bool:
+    return any(isinstance(size, Unknown) for size in _sizes(demand))
+
+
+def _without(type: TensorType, broken: set[Size], symbols: set[str]) -> TensorType:
     """The type with sizes that an error left without a meaning unknown: they must not raise echoes."""
-    sizes = (
-        UNKNOWN if size in broken or (isinstance(size, int) and size < 1) else size for size in type.known
-    )
-    return type.with_shape(tuple(sizes))
+
+    def is_lost(size: Size) -> bool:
+        if isinstance(size, Dim) and not symbols.isdisjoint(size.multiples):
+            return True
+        return size in broken or (isinstance(size, int) and size < 1)
+
+    return type.with_shape(tuple(UNKNOWN if is_lost(size) else size for size in type.known))

@@ -1,116 +1,36 @@
-"""`init`: how weights are drawn. The distributions are torch.nn.init's, by their names without the last `_`."""
+"""`init`: which rule draws which weights, as the file says for all layers and a step for itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from math import prod
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from netspec.diagnostics import Collector, Diagnostic, nearest, spell
+from netspec.diagnostics import Collector, Diagnostic, Note, Severity, Span, nearest, spell
 from netspec.ir.dim import UNKNOWN
-from netspec.ir.graph import Distribution, InitRule, Values
+from netspec.ir.graph import Distribution, InitRule, Node, Values
+from netspec.language.arguments import find_operation, meant_operation
+from netspec.language.distributions import DISTRIBUTIONS, describe_rule, fits, needs
 from netspec.language.resolve import Resolver
 from netspec.language.tree import Tree
-from netspec.language.validation import WrongValue, argument_faults, quoted
-from netspec.ops.arguments import Expected, Float, NonNegativeFloat, PositiveInt, Probability
+from netspec.language.validation import (
+    PositionalArguments,
+    WrongValue,
+    argument_faults,
+    named_arguments,
+    quoted,
+)
 from netspec.ops.base import Weight
+from netspec.ops.catalogue import FAMILIES
 
 LITERAL_LIMIT = 1_000_000  # numbers in one literal
-
-
-class Rule(BaseModel):
-    """The arguments of one distribution, and the ranks of the tensors that it can fill."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
-    )
-
-    ranks: ClassVar[range] = range(0, 9)
-
-
-class Uniform(Rule):
-    a: Float = 0.0
-    b: Float = 1.0
-
-
-class Normal(Rule):
-    mean: Float = 0.0
-    std: NonNegativeFloat = 1.0
-
-
-class TruncatedNormal(Rule):
-    mean: Float = 0.0
-    std: NonNegativeFloat = 1.0
-    a: Float = -2.0
-    b: Float = 2.0
-
-
-class Constant(Rule):
-    val: Float
-
-
-class Plain(Rule):
-    """A distribution without arguments."""
-
-
-class Eye(Rule):
-    ranks = range(2, 3)
-
-
-class Dirac(Rule):
-    ranks = range(3, 6)
-
-    groups: PositiveInt = 1
-
-
-class Xavier(Rule):
-    ranks = range(2, 9)
-
-    gain: Float = 1.0
-
-
-Nonlinearity = Literal[
-    "linear", "conv1d", "conv2d", "conv3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"
-]
-
-
-class Kaiming(Rule):
-    ranks = range(2, 9)
-
-    a: Float = 0.0
-    mode: Annotated[Literal["fan_in", "fan_out"], Expected("fan_in or fan_out")] = "fan_in"
-    nonlinearity: Annotated[Nonlinearity, Expected("the name of an activation, such as relu")] = "leaky_relu"
-
-
-class Sparse(Rule):
-    ranks = range(2, 3)
-
-    sparsity: Probability
-    std: NonNegativeFloat = 0.01
-
-
-DISTRIBUTIONS: dict[str, type[Rule]] = {
-    "uniform": Uniform,
-    "normal": Normal,
-    "trunc_normal": TruncatedNormal,
-    "constant": Constant,
-    "ones": Plain,
-    "zeros": Plain,
-    "eye": Eye,
-    "dirac": Dirac,
-    "xavier_uniform": Xavier,
-    "xavier_normal": Xavier,
-    "kaiming_uniform": Kaiming,
-    "kaiming_normal": Kaiming,
-    "orthogonal": Xavier,
-    "sparse": Sparse,
-}
+LARGEST_FLOAT = 1.7976931348623157e308
 
 
 class UnknownDistribution(Diagnostic):
-    """A word that names no way to draw weights, no operation and no parameter."""
+    """A word that names no way to draw weights."""
 
     code = "NS223"
     message = "{name} is no way to draw weights"
@@ -119,27 +39,34 @@ class UnknownDistribution(Diagnostic):
     suggestion: str | None
 
     @property
-    def help(self) -> str:
-        return "did you mean {suggestion}?" if self.suggestion else "there are {known}"
-
-    @property
     def known(self) -> tuple[str, ...]:
         return tuple(DISTRIBUTIONS)
+
+    @property
+    def help(self) -> str:
+        return "did you mean {suggestion}?" if self.suggestion else "there are {known}"
 
 
 class NothingToDraw(Diagnostic):
     """A rule for a parameter that the layer does not have."""
 
     code = "NS228"
-    message = "{op} has no parameter {parameter} to draw"
+    message = "{op} has no {what} to draw"
 
     op: str
-    parameter: str
+    parameter: str  # empty for all of them
     known: tuple[str, ...]
+    suggestion: str | None
+
+    @property
+    def what(self) -> str:
+        return f"parameter {self.parameter}" if self.parameter else "parameters"
 
     @property
     def help(self) -> str:
-        return "it has {known}" if self.known else "it has no parameters at all"
+        if self.suggestion:
+            return "did you mean {suggestion}?"
+        return "it has {known}" if self.known else "it has no parameters: remove the rule"
 
 
 class CannotFill(Diagnostic):
@@ -151,23 +78,39 @@ class CannotFill(Diagnostic):
     rule: str
     parameter: str
     shape: tuple[int, ...]
+    needs: str
+
+    @property
+    def help(self) -> str:
+        return "{needs}"
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class NoSuchLayer(Diagnostic):
+    """A rule for an operation that the network does not have."""
+
+    code = "NS231"
+    message = "no layer is a {op}: nothing is drawn by this rule"
+    severity = Severity.WARNING
+
+    op: str
+
+
+class Placed(NamedTuple):
     """A rule and where it is written."""
 
     rule: InitRule
     tree: Tree
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What one `init` says: of every layer, of operations, and of the parameters of this layer."""
+class Plan(NamedTuple):
+    """What one `init` says: of all layers, of operations, and of the parameters of this layer.
 
-    general: Placed | None = None
-    by_operation: Mapping[str, Mapping[str, Placed]] | None = None
-    by_parameter: Mapping[str, Placed] | None = None
+    By operation and by parameter, the empty name is the rule for the weights.
+    """
+
+    general: Placed | None
+    by_operation: Mapping[str, Mapping[str, Placed]]
+    by_parameter: Mapping[str, Placed]
 
     def find(self, operation: str, weight: Weight, owns_matrix: bool) -> Placed | None:
         """The rule for a parameter of an operation, if this plan has one.
@@ -175,10 +118,12 @@ class Plan:
         A rule for a whole operation or layer is for its weights, of two dimensions or more; of an operation
         that has none such (BatchNorm2d), for the parameter called `weight`.
         """
-        if self.by_parameter is not None and weight.name in self.by_parameter:
+        if weight.name in self.by_parameter:
             return self.by_parameter[weight.name]
         meant = len(weight.shape) >= 2 or (not owns_matrix and weight.name == "weight")
-        of_operation = (self.by_operation or {}).get(operation, {})
+        if meant and "" in self.by_parameter:
+            return self.by_parameter[""]
+        of_operation = self.by_operation.get(operation, {})
         if weight.name in of_operation:
             return of_operation[weight.name]
         if meant and "" in of_operation:
@@ -186,42 +131,111 @@ class Plan:
         return self.general if len(weight.shape) >= 2 else None
 
 
+class Drawing:
+    """Gives each layer the rules of its parameters: its own `init` goes before the file's."""
+
+    def __init__(self, plan: Plan | None, collector: Collector) -> None:
+        self.plan = plan
+        self.collector = collector
+        self._seen: dict[str, dict[str, None]] = {}  # the parameters of each operation, in order
+
+    def rules(self, node: Node, own: Plan | None) -> Mapping[str, InitRule]:
+        """The rule of each parameter that one speaks of.
+
+        Errors: NS228, NS229.
+        """
+        operation = type(node.op).__name__
+        weights = [weight for weight in node.op.weights(*node.input_types) if weight.trained]
+        self._seen.setdefault(operation, {}).update(dict.fromkeys(weight.name for weight in weights))
+        if own is not None:
+            self._check_own(operation, own, weights)
+        rules: dict[str, InitRule] = {}
+        owns_matrix = any(len(weight.shape) >= 2 for weight in weights)
+        plans = [plan for plan in (own, self.plan) if plan is not None]
+        for weight in weights:
+            found = (plan.find(operation, weight, owns_matrix) for plan in plans)
+            placed = next((placed for placed in found if placed is not None), None)
+            if placed is None:
+                continue
+            if fits(placed.rule, weight.shape):
+                rules[weight.name] = placed.rule
+                continue
+            cannot = CannotFill(
+                rule=describe_rule(placed.rule),
+                parameter=f"{node.name}.{weight.name}",
+                shape=weight.shape,
+                needs=needs(placed.rule),
+            )
+            self.collector.add(cannot.at(placed.tree.span, Note("of this layer", node.span)))
+        return rules
+
+    def _check_own(self, operation: str, own: Plan, weights: list[Weight]) -> None:
+        known = tuple(weight.name for weight in weights)
+        of_operations = {
+            name: next(iter(rules.values())) for name, rules in own.by_operation.items() if rules
+        }
+        of_operations.pop(operation, None)
+        inside = own.by_operation.get(operation, {})
+        for name, placed in {**own.by_parameter, **of_operations, **inside}.items():
+            if name not in known and (name or not known):
+                self._nothing(operation, name, known, placed.tree.span)
+
+    def check_use(self) -> None:
+        """NS228 and NS231 for rules of the file that no layer has a use for; called after the last layer."""
+        for operation, rules in () if self.plan is None else self.plan.by_operation.items():
+            known = tuple(self._seen.get(operation, ()))
+            for name, placed in rules.items():
+                if operation not in self._seen:
+                    self.collector.add(NoSuchLayer(op=operation, span=placed.tree.span))
+                elif name not in known and (name or not known):
+                    self._nothing(operation, name, known, placed.tree.span)
+
+    def _nothing(self, operation: str, name: str, known: tuple[str, ...], span: Span) -> None:
+        nothing = NothingToDraw(
+            op=operation, parameter=spell(name) if name else "", known=known, suggestion=nearest(name, known), span=span
+        )
+        self.collector.add(nothing)
+
+
 def load_plan(tree: Tree, resolver: Resolver, collector: Collector, *, of_step: bool) -> Plan:
     """The plan of an `init`: one rule for all, or a mapping by operation, or for a step by parameter.
 
-    Errors: NS204, NS206, NS207 for arguments; NS205 for operations; NS223 for other words.
+    Errors: NS204, NS206, NS207 and NS230 for arguments; NS205 for operations; NS223 for other words.
     """
-    value = tree.value
-    if not isinstance(value, dict) or (len(value) == 1 and next(iter(value)) in DISTRIBUTIONS):
+    if _is_one_rule(tree):
         rule = _rule(tree, resolver, collector)
-        return Plan(general=rule)
-    by_operation: dict[str, dict[str, Placed]] = {}
+        return Plan(None, {}, {"": rule}) if of_step and rule is not None else Plan(rule, {}, {})
+    by_operation: dict[str, Mapping[str, Placed]] = {}
     by_parameter: dict[str, Placed] = {}
     for key, entry in tree.entries.items():
-        if key[:1].isupper():
-            by_operation[key] = _of_operation(key, tree, resolver, collector)
-        elif of_step:
+        if of_step and not key[:1].isupper():
             rule = _rule(entry.value, resolver, collector)
             if rule is not None:
                 by_parameter[key] = rule
-        else:
-            collector.add(_unknown(key).at(tree.key_span(key)))
-    return Plan(by_operation=by_operation, by_parameter=by_parameter)
+            continue
+        if meant_operation(key) not in FAMILIES and not key[:1].isupper():
+            advice = "write what draws an operation's weights as Conv2d: xavier_uniform, or by its parameters"
+            wrong = WrongValue(key="a key of init", expected="an operation", got=spell(key), advice=advice)
+            collector.add(wrong.at(tree.key_span(key)))
+            continue
+        operation = find_operation(key, tree.key_span(key), collector)
+        if operation is not None:
+            by_operation[operation.__name__] = _of_operation(entry.value, resolver, collector)
+    return Plan(None, by_operation, by_parameter)
 
 
-def _of_operation(
-    operation: str, tree: Tree, resolver: Resolver, collector: Collector
-) -> dict[str, Placed]:
+def _is_one_rule(tree: Tree) -> bool:
+    """Whether `init` holds one rule, and not rules by operation or parameter."""
+    value = tree.value
+    return not isinstance(value, dict) or (len(value) == 1 and next(iter(value)) in DISTRIBUTIONS)
+
+
+def _of_operation(tree: Tree, resolver: Resolver, collector: Collector) -> dict[str, Placed]:
     """The rules of one operation by parameter; the empty name is the rule for its weights."""
-    from netspec.language.arguments import find_operation
-
-    inside = tree.entries[operation].value
-    find_operation(operation, tree.key_span(operation), collector)
-    value = inside.value
-    if not isinstance(value, dict) or (len(value) == 1 and next(iter(value)) in DISTRIBUTIONS):
-        rule = _rule(inside, resolver, collector)
+    if _is_one_rule(tree):
+        rule = _rule(tree, resolver, collector)
         return {} if rule is None else {"": rule}
-    rules = ((name, _rule(entry.value, resolver, collector)) for name, entry in inside.entries.items())
+    rules = ((name, _rule(entry.value, resolver, collector)) for name, entry in tree.entries.items())
     return {name: rule for name, rule in rules if rule is not None}
 
 
@@ -234,52 +248,67 @@ def _rule(tree: Tree, resolver: Resolver, collector: Collector) -> Placed | None
     value = resolver.value(tree)
     if value is UNKNOWN:
         return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if _is_number(value):
         return Placed(Distribution("constant", {"val": float(value)}), tree)
     if isinstance(value, list):
         return _literal(value, tree, collector)
-    name: Any = value
-    arguments: Any = {}
-    place = tree
+    if isinstance(value, str):
+        return _distribution(value, {}, tree, tree, collector)
     if isinstance(value, dict) and len(value) == 1:
         ((name, given),) = value.items()
-        place = tree.entries[name].value
-        arguments = {} if given is None else given
-    if not isinstance(name, str) or not isinstance(arguments, dict):
-        expected = "a distribution such as xavier_uniform, {normal: {std: 0.01}}, a number, or lists of numbers"
-        collector.add(WrongValue(key="init", expected=expected, got=quoted(value)).at(tree.span))
-        return None
+        return _distribution(name, given, tree.entries[name].value, tree, collector)
+    expected = "a distribution such as xavier_uniform or {normal: {std: 0.01}}, a number, or lists of numbers"
+    collector.add(WrongValue(key="init", expected=expected, got=quoted(value), span=tree.span))
+    return None
+
+
+def _distribution(name: str, given: Any, arguments: Tree, tree: Tree, collector: Collector) -> Placed | None:
+    """The rule `name` with its arguments `given`, which are written at `arguments`."""
+    place = tree.key_span(name) if name in tree.entries else tree.span
     if name not in DISTRIBUTIONS:
-        span = tree.key_span(name) if name in tree.entries else tree.span
-        collector.add(_unknown(name).at(span))
+        collector.add(_unknown(name).at(place))
+        return None
+    model = DISTRIBUTIONS[name]
+    if not isinstance(given, dict) and given is not None:
+        named = named_arguments(model, given)
+        positional = PositionalArguments(op=name, got=quoted(given), named=named)
+        collector.add(positional.at(arguments.span))
         return None
     try:
-        checked = DISTRIBUTIONS[name].model_validate(arguments)
+        rule = model.model_validate(given or {})
     except ValidationError as error:
-        given_tree = place if place.entries else None
-        collector.extend(argument_faults(name, DISTRIBUTIONS[name], error, given_tree, tree.span))
+        written = arguments if given else None
+        collector.extend(argument_faults(name, model, error, written, given or {}, place))
         return None
-    return Placed(Distribution(name, checked.model_dump()), tree)
+    drawn = rule.model_dump()
+    if name in ("uniform", "trunc_normal") and drawn["a"] > drawn["b"]:
+        wrong = WrongValue(
+            key="b", expected=f"at least a, which is {spell(drawn['a'])}", got=spell(drawn["b"])
+        )
+        collector.add(wrong.at(arguments.find(("b",)).span))
+        return None
+    return Placed(Distribution(name, drawn), tree)
 
 
 def _literal(value: list[Any], tree: Tree, collector: Collector) -> Placed | None:
     """Nested lists of numbers, all of one length at each level."""
     shape: list[int] = []
-    level: list[Any] = value
-    while level and isinstance(level[0], list):
+    level: Any = value
+    while isinstance(level, list):
         shape.append(len(level))
-        level = level[0]
-    shape.append(len(level))
-    numbers = list(_numbers(value, shape))
-    regular = all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers)
-    size = 1
-    for length in shape:
-        size *= length
-    if not regular or len(numbers) != size or not numbers or size > LITERAL_LIMIT:
-        expected = "numbers in lists of equal lengths, as the parameter's shape has them"
-        collector.add(WrongValue(key="init", expected=expected, got=quoted(value)).at(tree.span))
-        return None
-    return Placed(Values(tuple(shape), tuple(map(float, numbers))), tree)
+        level = level[0] if level else None
+    if 0 < prod(shape) <= LITERAL_LIMIT:
+        numbers = list(_numbers(value, shape))
+        if all(map(_is_number, numbers)):
+            return Placed(Values(tuple(shape), tuple(map(float, numbers))), tree)
+    expected = "numbers in lists of equal lengths, as the parameter's shape has them"
+    collector.add(WrongValue(key="init", expected=expected, got=quoted(value), span=tree.span))
+    return None
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that a double can hold."""
+    return type(value) is float or (type(value) is int and abs(value) <= LARGEST_FLOAT)
 
 
 def _numbers(value: Any, shape: list[int]) -> Iterator[Any]:
@@ -291,17 +320,3 @@ def _numbers(value: Any, shape: list[int]) -> Iterator[Any]:
     else:
         for item in value:
             yield from _numbers(item, shape[1:])
-
-
-def fits(rule: InitRule, shape: tuple[int, ...]) -> bool:
-    """Whether a rule can fill a parameter of this shape."""
-    if isinstance(rule, Values):
-        return rule.shape == shape
-    if len(shape) not in DISTRIBUTIONS[rule.name].ranks:
-        return False
-    return rule.name != "dirac" or shape[0] % int(rule.arguments["groups"]) == 0
-
-
-def describe_rule(rule: InitRule) -> str:
-    """How messages name a rule."""
-    return rule.name if isinstance(rule, Distribution) else f"a literal of shape {rule.shape}"

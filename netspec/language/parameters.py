@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from netspec.diagnostics import Collector, Diagnostic, DiagnosticError, Source, Span, nearest, spell
+from netspec.diagnostics import Collector, Diagnostic, DiagnosticError, Note, Source, Span, nearest, spell
 from netspec.ir.dim import UNKNOWN
-from netspec.language.names import check_name
+from netspec.language.names import named_entries
 from netspec.language.resolve import Resolver
 from netspec.language.tree import Tree
 from netspec.language.validation import WrongValue, quoted
@@ -51,11 +50,11 @@ class WrongParameter(Diagnostic):
     got: str
 
 
-@dataclass(frozen=True)
-class Parameters:
+class Parameters(NamedTuple):
     """The value of each parameter, UNKNOWN where it has none because of an error."""
 
     values: Mapping[str, Any]
+    complete: bool  # false where an error leaves open which parameters there are
 
 
 def load_parameters(tree: Tree, overrides: Mapping[str, str], collector: Collector) -> Parameters:
@@ -66,25 +65,19 @@ def load_parameters(tree: Tree, overrides: Mapping[str, str], collector: Collect
     Errors: NS201 for a name, NS204 for a default that is no value, NS219 and NS220 for overrides.
     """
     values: dict[str, Any] = {}
-    entry = tree.entries.get("params")
-    section = entry.value if entry is not None else None
     resolver = Resolver(values, {}, collector)
-    for name, item in section.entries.items() if section is not None else ():
-        fault = check_name(name, "a parameter")
-        if fault is not None:
-            assert section is not None
-            collector.add(fault.at(section.key_span(name)))
-        default = resolver.value(item.value)
+    for name, item in named_entries(tree, "params", "a parameter", collector):
+        default = resolver.value(item)
         if default is not UNKNOWN and type(default) not in TYPES:
             wrong = WrongValue(
                 key=spell(name),
                 expected="an integer, a number, true or false, a word or a list",
-                got=quoted(default) if default is not None else "empty",
+                got=quoted(default),
             )
-            collector.add(wrong.at(item.value.span))
+            collector.add(wrong.at(item.span))
             default = UNKNOWN
         if name in overrides and default is not UNKNOWN:
-            default = _override(name, overrides[name], default, item.value.span, collector)
+            default = _override(name, overrides[name], default, item.span, collector)
         values[name] = default
     for name in overrides:
         if name not in values:
@@ -92,7 +85,9 @@ def load_parameters(tree: Tree, overrides: Mapping[str, str], collector: Collect
                 name=spell(name), suggestion=nearest(name, values), known=tuple(values)
             )
             collector.add(unknown.at(_place(name, overrides[name])))
-    return Parameters(values)
+    section = next((key for key in tree.entries if nearest(key, ("params",)) or key == "params"), None)
+    complete = section is None or isinstance(tree.value[section], dict)
+    return Parameters(values, complete and section in (None, "params"))
 
 
 def _place(name: str, text: str) -> Span:
@@ -117,6 +112,6 @@ def _override(name: str, text: str, default: Any, written: Span, collector: Coll
         wrong = WrongParameter(
             name=name, expected=TYPES[type(default)], default=spell(default), got=quoted(value)
         )
-        collector.add(wrong.at(_place(name, text)))
+        collector.add(wrong.at(_place(name, text), Note("the default is here", written)))
         return UNKNOWN
     return value

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from netspec.diagnostics import Diagnostic, DiagnosticError, Note, Span, nearest, spell
 from netspec.ir.graph import Value
+from netspec.ops.base import Op
+
+LISTED = 20  # ports that a message names
 
 
 class DuplicateName(Diagnostic):
@@ -53,13 +56,19 @@ class ForwardReference(Diagnostic):
 
 
 class NoPrevious(Diagnostic):
-    """`prev` at the head of a file with several inputs."""
+    """`prev` or `in` where the file has several inputs, so that neither is clear."""
 
     code = "NS214"
-    message = "there is no previous step yet, and the file has {count} inputs"
+    message = "{word} is not clear here: {reason}"
 
+    word: str
     count: int
     first: str
+
+    @property
+    def reason(self) -> str:
+        several = f"the file has {self.count} inputs"
+        return several if self.word == "in" else f"no step comes before, and {several}"
 
     @property
     def help(self) -> str:
@@ -75,32 +84,54 @@ class UnknownPort(Diagnostic):
     layer: str
     port: str
     known: tuple[str, ...]
+    suggestion: str | None
+    switch: str | None
 
     @property
     def help(self) -> str:
-        return "it has {known}"
+        if self.switch:
+            return "write {switch}: true among the arguments of {layer}"
+        if self.suggestion:
+            return "did you mean {layer}.{suggestion}?"
+        return "it has {known}" if self.known else "it is one tensor: write {layer} alone"
 
 
-@dataclass(slots=True)
 class Layer:
     """What a name stands for: an input, a layer with its ports, or a scope of repetitions.
 
-    `value` is what the name alone means.
+    `value` is what the name alone means, `op` the layer's operation.
     """
 
-    value: Value
-    span: Span
-    ports: Mapping[str, Value] = field(default_factory=dict)
-    inner: dict[str, Layer] = field(default_factory=dict)
-    complete: bool = True  # false after an error: what is missing inside is unknown, not absent
+    __slots__ = ("complete", "inner", "op", "ports", "span", "value")
+
+    def __init__(
+        self,
+        value: Value,
+        span: Span,
+        op: Op | None = None,
+        ports: Mapping[str, Value] = MappingProxyType({}),
+        *,
+        complete: bool = True,
+    ) -> None:
+        self.value = value
+        self.span = span
+        self.op = op
+        self.ports = ports
+        self.inner: dict[str, Layer] = {}
+        self.complete = complete  # false after an error: what is missing inside is unknown, not absent
 
 
 class Names:
-    """The names of one scope, in the order in which its steps define them."""
+    """The names of one scope, in the order in which its steps define them.
 
-    def __init__(self, later: Mapping[str, Span]) -> None:
+    `later` has the names of steps to come. Where an error leaves open how some layer is called, the scope is
+    not `complete`: a name that it lacks is then unknown, not wrong.
+    """
+
+    def __init__(self, later: Mapping[str, Span], complete: bool) -> None:
         self._layers: dict[str, Layer] = {}
         self._later = later
+        self._complete = complete
 
     def define(self, name: str, layer: Layer) -> None:
         self._layers.setdefault(name, layer)
@@ -125,6 +156,8 @@ class Names:
             if first in self._later:
                 note = Note("it is here", self._later[first])
                 raise DiagnosticError(ForwardReference(name=spell(first), span=span, notes=(note,)))
+            if not self._complete:
+                return None
             suggestion = nearest(first, [*self._layers, "prev"])
             raise DiagnosticError(UnknownReference(name=spell(path), suggestion=suggestion, span=span))
         reached = first
@@ -136,8 +169,19 @@ class Names:
             elif not layer.complete:
                 return None
             else:
-                known = tuple([*layer.inner, *layer.ports][:20]) or ("no ports",)
-                unknown = UnknownPort(layer=spell(reached), port=spell(part), known=known)
-                raise DiagnosticError(unknown.at(span))
+                raise DiagnosticError(_unknown_port(layer, reached, part).at(span))
             reached = f"{reached}.{part}"
         return layer.value
+
+
+def _unknown_port(layer: Layer, name: str, port: str) -> UnknownPort:
+    known = tuple(layer.inner)[:LISTED] or tuple(layer.ports)
+    switch = f"return_{port}"  # MaxPool2d has the port indices with return_indices
+    has_switch = layer.op is not None and switch in type(layer.op).model_fields
+    return UnknownPort(
+        layer=spell(name),
+        port=spell(port),
+        known=known if len(known) > 1 or layer.inner else (),
+        suggestion=nearest(port, known),
+        switch=switch if has_switch else None,
+    )

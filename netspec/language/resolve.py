@@ -12,12 +12,18 @@ from netspec.language.tree import Tree
 
 
 class Resolver:
-    """Evaluates the expressions of trees in one scope and collects what is wrong with them."""
+    """Evaluates the expressions of trees in one scope and collects what is wrong with them.
 
-    def __init__(self, scope: Scope, bounds: Mapping[str, Bounds], collector: Collector) -> None:
+    In a scope that is not `complete` because of an error, a name that it lacks is unknown, not wrong.
+    """
+
+    def __init__(
+        self, scope: Scope, bounds: Mapping[str, Bounds], collector: Collector, *, complete: bool = True
+    ) -> None:
         self.scope = scope
         self.bounds = bounds
         self.collector = collector
+        self.complete = complete
 
     def value(self, tree: Tree) -> Any:
         """The plain value of `tree`; UNKNOWN where an expression has no value, here or anywhere inside."""
@@ -38,7 +44,10 @@ class Resolver:
         try:
             return evaluate(parse(text), self.scope, self.bounds)
         except ExpressionFault as fault:
-            self.collector.add(fault.diagnostic.at(tree.scalar_span(fault.start, fault.end)))
+            from netspec.language.expressions.interpreter import UnknownName
+
+            if self.complete or not isinstance(fault.diagnostic, UnknownName):
+                self.collector.add(fault.diagnostic.at(tree.scalar_span(fault.start, fault.end)))
             return UNKNOWN
 
 

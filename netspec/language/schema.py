@@ -15,8 +15,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
+from netspec.language.distributions import DISTRIBUTIONS
 from netspec.language.elaborate import NODE_LIMIT
-from netspec.language.initialisation import DISTRIBUTIONS, LITERAL_LIMIT
+from netspec.language.initialisation import LITERAL_LIMIT
 from netspec.language.names import MODULE_ATTRIBUTES, NAME_LIMIT, PATTERN, RESERVED
 from netspec.language.sections import (
     VERSION,

@@ -16,9 +16,7 @@ LABEL_LIMIT = 100_000  # labels of one output
 class Section(BaseModel):
     """A mapping with fixed keys."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     expected: ClassVar[str] = "a mapping"
     """How messages name what belongs in its place."""
@@ -97,8 +95,9 @@ class OutputSection(Section):
     )
     labels: (
         Annotated[
-            list[str], Field(min_length=1, max_length=LABEL_LIMIT), 
-            Expected("a list of words, one a class", item="text; numbers need quotes"),
+            list[str],
+            Field(min_length=1, max_length=LABEL_LIMIT),
+            Expected("a list of words, one a class", item="text (numbers in quotes)"),
         ]
         | None
     ) = Field(None, description="What each class is called, in order.")
@@ -156,9 +155,7 @@ _EXAMPLES = {
 class StepSection(BaseModel):
     """One step: an operation with its arguments, and what netspec is told of it."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="allow", strict=True, defer_build=True
-    )
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, defer_build=True)
 
     name: Annotated[str, Expected("a word")] | None = Field(
         None, description="The layer's name, for `from`, weights and the ONNX file."

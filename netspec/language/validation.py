@@ -13,7 +13,7 @@ from netspec.diagnostics import Collector, Diagnostic, Span, nearest, spell
 from netspec.ir.dim import UNKNOWN
 from netspec.language.sections import STEP_KEYS, Section
 from netspec.language.tree import Tree
-from netspec.ops.arguments import INFERRED, Expected
+from netspec.ops.arguments import INFERRED, SIZE_LIMIT, Expected
 
 
 class UnknownKey(Diagnostic):
@@ -119,7 +119,7 @@ class MissingArgument(Diagnostic):
     @property
     def help(self) -> str:
         written = "write {op}: {{{pattern}}}"
-        return f"{written}; netspec ops {{op}} explains it" if self.explained else written
+        return written + "; netspec ops {op} explains it" if self.explained else written
 
 
 class PositionalArguments(Diagnostic):
@@ -156,9 +156,7 @@ _COLON_WITHOUT_SPACE = re.compile(r"[A-Za-z_]\w*:\S.*", re.DOTALL)
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validated(
-    model: type[Model], where: str, tree: Tree, value: Any, collector: Collector
-) -> Model | None:
+def validated(model: type[Model], where: str, tree: Tree, value: Any, collector: Collector) -> Model | None:
     """`value`, read from `tree`, as the model of a section; None, and diagnostics, where it is not."""
     if value is UNKNOWN:
         return None
@@ -220,9 +218,11 @@ def advice_on(value: object) -> str:
 
 def describe(error: ErrorDetails, expected: str | None) -> str:
     """What belongs in the place that an error speaks of."""
+    kind = error["type"]
+    if kind == "less_than_equal" and error["ctx"]["le"] == SIZE_LIMIT:
+        return f"at most {SIZE_LIMIT}"
     if expected is not None:
         return expected
-    kind = error["type"]
     if kind in KINDS:
         return KINDS[kind]
     if kind == "literal_error":

@@ -51,13 +51,13 @@ def parse_yaml(source: Source) -> Tree | None:
 
 
 # What YAML forbids, and what its versions disagree about: NEL, LS and PS break lines in one of them only.
-_REFUSED = re.compile(
+_REFUSED = (
     "[^\\t\\n\\r\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
 )
 
 
 def _refuse_characters(source: Source) -> None:
-    if found := _REFUSED.search(source.text):
+    if found := re.search(_REFUSED, source.text):  # compiled here: it takes longer than most specs
         raise DiagnosticError(IllegalCharacter(character=found[0], span=Span(source, *found.span())))
 
 

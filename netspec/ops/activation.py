@@ -64,6 +64,9 @@ class Tanh(Elementwise):
 class ReLU(Elementwise):
     """max(x, 0) of each element, (*) -> (*).
 
+    `inplace` is taken and changes nothing: other layers may read the input too, so that it is not
+    overwritten.
+
     Source:  torch.nn.ReLU; ONNX Relu-14.
     """
 
@@ -74,7 +77,7 @@ class ReLU(Elementwise):
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn
 
-        return nn.ReLU(inplace=self.inplace)
+        return nn.ReLU()
 
 
 class Normalised(Op):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
@@ -14,8 +13,7 @@ INFERRED = frozenset({"in_channels", "in_features", "num_features"})
 """Arguments that the input determines; when written, they are asserted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """Metadata of an argument's type: how a message says what belongs there, and in each item of a list."""
 
     text: str

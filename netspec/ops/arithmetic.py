@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from netspec.diagnostics import Diagnostic, Severity
+from netspec.diagnostics import Diagnostic, Severity, spell
 from netspec.ir.dim import Size
-from netspec.ir.tensor import Shape, TensorType
+from netspec.ir.tensor import DType, Shape, TensorType
 from netspec.ops.arguments import Number
 from netspec.ops.base import Demand, Fault, Op, Same
 from netspec.ops.faults import WrongDType
@@ -34,13 +34,22 @@ class CannotCombine(Diagnostic):
     @property
     def what(self) -> str:
         """The sizes at fault, counted from the right as broadcasting does."""
-        if self.axis == -3 or (self.axis == -1 and self.first.rank == 2):
-            return f"{self.left} against {self.right} {'channels' if self.axis == -3 else 'features'}"
-        return f"dimension {self.axis} is {self.left} against {self.right}"
+        sizes = f"{self.left} against {self.right}"
+        if self.first.rank == self.other.rank == 4:
+            axis = ("batch", "channels", "height", "width")[self.axis]
+            return f"{sizes} channels" if axis == "channels" else f"{axis} {sizes}"
+        if self.axis == -1 and self.first.rank == 2:
+            return f"{sizes} features"
+        return f"dimension {self.axis} is {sizes}"
 
     @property
     def help(self) -> str:
-        if self.axis == -3 and isinstance(self.left, int) and isinstance(self.right, int):
+        if (
+            self.axis == -3
+            and self.first.rank == 4
+            and isinstance(self.left, int)
+            and isinstance(self.right, int)
+        ):
             return "project one of them with Conv2d: {{out_channels: {left}, kernel_size: 1}}"
         return "make the two sizes equal; only a size of 1 stretches to another"
 
@@ -73,6 +82,44 @@ class ChannelsStretched(Diagnostic):
     other: TensorType
 
 
+class NotHeld(Diagnostic):
+    """A number that the inputs' element type cannot hold."""
+
+    code = "NS321"
+    message = "{argument} is {number}, which {dtype} cannot hold"
+
+    argument: str
+    number: str
+    dtype: DType
+
+
+_LARGEST = {
+    DType.FLOAT64: 1.7976931348623157e308,
+    DType.FLOAT32: 3.4028234663852886e38,
+    DType.BFLOAT16: 3.3895313892515355e38,
+    DType.FLOAT16: 65504,
+    DType.INT64: 2**63 - 1,
+    DType.INT32: 2**31 - 1,
+}
+
+
+def need_held(argument: str, number: int | float | None, dtype: DType) -> None:
+    """Raise NS321 unless `number` is a value of the element type, or a real number rounds to one."""
+    if number is None:
+        return
+    if isinstance(number, float) and not dtype.is_floating:
+        raise Fault(NotHeld(argument=argument, number=spell(number), dtype=dtype), field=argument)
+    largest = _LARGEST[dtype]
+    smallest = -largest if dtype.is_floating else -largest - 1
+    if not smallest <= number <= largest:
+        raise Fault(NotHeld(argument=argument, number=spell(number), dtype=dtype), field=argument)
+
+
+def number_of(dtype: DType, number: float) -> float:
+    """The number as one of the inputs' kind: beside real numbers an integer is rounded as they are."""
+    return float(number) if dtype.is_floating else number
+
+
 def broadcast(shapes: tuple[Shape, ...]) -> Shape:
     """The shape to which all of `shapes` stretch, if they agree."""
     rank = max(map(len, shapes))
@@ -95,11 +142,9 @@ class Combination(Op):
             given = "none" if self.other is None else f"other: {self.other}"
             count = 1 + len(others)
             raise Fault(NeedsOperands(op=op, count=count, other=given), field="other" if others else None)
-        if isinstance(self.other, float) and not first.dtype.is_floating:
-            fault = WrongDType(
-                op=op, expected=f"integers only where other is {first.dtype}", dtype=first.dtype
-            )
-            raise Fault(fault, field="other")
+        if first.dtype is DType.BOOL:
+            raise Fault(WrongDType(op=op, expected="numbers", dtype=first.dtype), input=0)
+        need_held("other", self.other, first.dtype)
         for number, other in enumerate(others, start=1):
             if other.dtype != first.dtype:
                 expected = f"elements of one type; the first input has {first.dtype}"
@@ -142,7 +187,8 @@ class Add(Combination):
 
     With `alpha`, the second summand is multiplied by it: input + alpha * other.
 
-    Errors:  NS303 shapes that do not broadcast; NS314 a single input and no other.
+    Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
+             other; NS316 alpha with three inputs; NS321 a number that the element type cannot hold.
     Source:  torch.add; ONNX Add-14.
     """
 
@@ -155,11 +201,13 @@ class Add(Combination):
         if len(others) > 1 and self.alpha != 1:
             fault = AlphaOfMany(count=1 + len(others))
             raise Fault(fault, field="alpha")
+        need_held("alpha", self.alpha, first.dtype)
 
-    def build(self, *inputs: TensorType) -> nn.Module:
+    def build(self, first: TensorType, *others: TensorType) -> nn.Module:
         from netspec.torch_backend.modules import Add as Module
 
-        return Module(self.other, self.alpha)
+        alpha = number_of(first.dtype, self.alpha)
+        return Module(None if self.other is None else number_of(first.dtype, self.other), alpha)
 
     def _factors(self, graph: Emitter, first: str, others: tuple[str, ...]) -> tuple[str, ...]:
         summands = super()._factors(graph, first, others)
@@ -172,16 +220,17 @@ class Add(Combination):
 class Mul(Combination):
     """Product of the inputs, or of one and the number `other`, broadcast, n times (*) -> (*).
 
-    Errors:  NS303 shapes that do not broadcast; NS314 a single input and no other.
+    Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
+             other; NS321 a number that the element type cannot hold.
     Source:  torch.mul; ONNX Mul-14.
     """
 
     onnx_operator = "Mul"
 
-    def build(self, *inputs: TensorType) -> nn.Module:
+    def build(self, first: TensorType, *others: TensorType) -> nn.Module:
         from netspec.torch_backend.modules import Mul as Module
 
-        return Module(self.other)
+        return Module(None if self.other is None else number_of(first.dtype, self.other))
 
 
 class AlphaOfMany(Diagnostic):

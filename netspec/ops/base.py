@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,20 +23,28 @@ class Fault(Exception):
     """A rule that an operation's arguments or inputs break: a diagnostic without a place.
 
     `field` is the argument at fault, if one is: the caller points there, otherwise at the operation.
-    `input` is the index of the input whose origin a note should show.
+    `input` is the index of the input whose origin a note should show. With `keeps_type` the output's type is
+    known all the same, so that what follows is still checked.
     """
 
-    def __init__(self, diagnostic: Diagnostic, *, field: str | None = None, input: int | None = None) -> None:
+    def __init__(
+        self,
+        diagnostic: Diagnostic,
+        *,
+        field: str | None = None,
+        input: int | None = None,
+        keeps_type: bool = False,
+    ) -> None:
         self.diagnostic = diagnostic
         self.field = field
         self.input = input
+        self.keeps_type = keeps_type
 
     def __str__(self) -> str:
         return self.diagnostic.text
 
 
-@dataclass(frozen=True, slots=True)
-class AtLeast:
+class AtLeast(NamedTuple):
     """A size must be `minimum` or more; where it is symbolic, this bounds its symbols from below."""
 
     size: Size
@@ -45,8 +52,7 @@ class AtLeast:
     otherwise: Fault
 
 
-@dataclass(frozen=True, slots=True)
-class Same:
+class Same(NamedTuple):
     """Two sizes must be equal, for every value that their symbols may take."""
 
     left: Size
@@ -57,8 +63,7 @@ class Same:
 Demand = AtLeast | Same
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """One tensor that an operation owns, under the name that its torch module gives it.
 
     `trained` is true of parameters and false of buffers (running statistics), which are saved and

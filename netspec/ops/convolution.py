@@ -50,10 +50,17 @@ class SameNeedsStrideOne(Diagnostic):
 
     height: int
     width: int
+    window: Window
 
     @property
     def help(self) -> str:
-        return "write the padding as a number: half of dilation * (kernel_size - 1) halves sizes cleanly"
+        return "write the padding as a number, such as padding: {padding}"
+
+    @property
+    def padding(self) -> str:
+        """What `same` would be on each side, as near as a number can be."""
+        height, width = (axis.padding for axis in self.window)
+        return f"{height}" if height == width else f"[{height}, {width}]"
 
 
 class PaddingTooWide(Diagnostic):
@@ -70,8 +77,8 @@ class PaddingTooWide(Diagnostic):
     input: TensorType
 
     @property
-    def label(self) -> str:
-        return "the input is {input}"
+    def help(self) -> str:
+        return "pad less, or with zeros"
 
 
 class Conv2d(Op):
@@ -117,10 +124,12 @@ class Conv2d(Op):
         need_declared("in_channels", self.in_channels, channels, x)
         for what, count in (("the input's channels", channels), ("out_channels", self.out_channels)):
             if isinstance(count, int) and count % self.groups:
-                raise Fault(Undivided(what=what, groups=self.groups, channels=count), field="groups")
+                raise Fault(
+                    Undivided(what=what, groups=self.groups, channels=count), field="groups", keeps_type=True
+                )
         if self.padding == "same" and self.stride != (1, 1):
             height, width = self.stride
-            raise Fault(SameNeedsStrideOne(height=height, width=width), field="stride")
+            raise Fault(SameNeedsStrideOne(height=height, width=width, window=self.window()), field="stride")
         for name, size, axis in zip(AXES, x.known[2:], self.window(), strict=True):
             yield from self._padding_demands(name, size, axis, x)
             yield from window_fits("Conv2d", name, size, axis.padding + axis.padding_after, axis.extent, x)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Dropout(Op):
     """Zeroes elements with probability `p` in training and scales the rest by 1 / (1 - p), (*) -> (*).
 
-    In evaluation it is the identity, so that nothing of it is exported.
+    In evaluation it is the identity, so that nothing of it is exported. `inplace` is taken and changes
+    nothing: other layers may read the input too, so that it is not overwritten.
 
     Source:  torch.nn.Dropout.
     """
@@ -37,7 +38,7 @@ class Dropout(Op):
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn
 
-        return nn.Dropout(self.p, inplace=self.inplace)
+        return nn.Dropout(self.p)
 
     def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
         return x

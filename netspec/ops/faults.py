@@ -35,7 +35,7 @@ class WindowTooLarge(Diagnostic):
     """A window does not fit into its padded input."""
 
     code = "NS302"
-    message = "the window of {op} exceeds its padded input: it spans {extent} of {axis} {padded}"
+    message = "the window of {op} exceeds its padded input: it spans {extent}, the {axis} is {padded}"
 
     op: str
     axis: str
@@ -47,10 +47,6 @@ class WindowTooLarge(Diagnostic):
     @property
     def padded(self) -> str:
         return f"{self.size}" if self.padding == 0 else f"{self.size} + {self.padding} of padding"
-
-    @property
-    def label(self) -> str:
-        return "the input is {input}"
 
     @property
     def help(self) -> str:
@@ -100,7 +96,7 @@ class SymbolicSize(Diagnostic):
     """A size that decides the shape of weights must be a number."""
 
     code = "NS306"
-    message = "{op} needs to know its {what}, but it is {size}: {input}"
+    message = "{op} needs a fixed number of {what}, not {size}: {input}"
 
     op: str
     what: str
@@ -145,25 +141,41 @@ class WrongDType(Diagnostic):
     op: str
     expected: str
     dtype: DType
+    advice: str = ""
+
+    @property
+    def help(self) -> str:
+        return "{advice}" if self.advice else ""
 
 
 def need_rank(op: str, x: TensorType, ranks: tuple[int, ...], expected: str, advice: str = "") -> None:
     """Raise NS301 unless the rank of `x` is one of `ranks`."""
     if x.rank not in ranks:
+        if ranks == (4,) and not advice:
+            advice = _MISSING_IMAGE.get(x.rank, "")
         raise Fault(WrongRank(op=op, expected=expected, got=x, advice=advice), input=0)
+
+
+_MISSING_IMAGE = {
+    2: "put it before Flatten; of a vector there is no height and no width",
+    3: "an image has channels too: [batch, 1, height, width] if it is grey",
+}
+"""The cure for an operation on images, by the rank of what it got."""
 
 
 def need_floating(op: str, x: TensorType) -> None:
     """Raise NS308 unless the elements of `x` are real numbers."""
     if not x.dtype.is_floating:
-        raise Fault(WrongDType(op=op, expected="floating-point elements", dtype=x.dtype), input=0)
+        advice = "give the input dtype: float32 if it holds real numbers"
+        fault = WrongDType(op=op, expected="floating-point elements", dtype=x.dtype, advice=advice)
+        raise Fault(fault, input=0)
 
 
 def need_declared(argument: str, declared: int | None, actual: Size, x: TensorType) -> None:
     """Raise NS305 if an argument that is inferred was written and differs."""
     if declared is not None and isinstance(actual, int) and declared != actual:
         fault = DeclaredOtherwise(argument=argument, declared=declared, actual=actual, input=x)
-        raise Fault(fault, field=argument, input=0)
+        raise Fault(fault, field=argument, input=0, keeps_type=True)
 
 
 def need_number(op: str, what: str, size: Size, x: TensorType, advice: str | None = None) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from netspec.onnx_backend.emitter import Emitter, Weights
 
-FLATTEN_FIRST = "put Flatten before it, and give the input a fixed height and width"
+FLATTEN_FIRST = "put AdaptiveAvgPool2d: {output_size: 1} and Flatten before it, or fix the input's size"
 
 
 class Linear(Op):

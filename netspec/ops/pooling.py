@@ -12,7 +12,7 @@ from netspec.ir.dim import Size
 from netspec.ir.tensor import DType, TensorType
 from netspec.ir.window import Axis, Window
 from netspec.ops.arguments import SIZE_LIMIT, Bool, Expected, NonNegativePair, Pair, PositiveInt, spread
-from netspec.ops.base import Demand, Fault, Op
+from netspec.ops.base import AtLeast, Demand, Fault, Op
 from netspec.ops.faults import need_floating, need_rank, window_fits
 
 if TYPE_CHECKING:
@@ -25,22 +25,43 @@ IMAGES = "a batch of images (N, C, H, W)"
 
 
 class PoolPaddingTooWide(Diagnostic):
-    """A pool may pad at most half of its window: otherwise a window could lie in padding alone."""
+    """A pool may pad at most half of its kernel, whatever its dilation."""
 
     code = "NS311"
-    message = "padding {padding} is more than half of the window of {extent} ({axis})"
+    message = "padding {padding} is more than half of the kernel of {kernel} ({axis})"
 
     padding: int
-    extent: int
+    kernel: int
     axis: str
 
     @property
     def help(self) -> str:
-        return "padding: {most} is the most that this window allows"
+        return "padding: {most} is the most that this kernel allows"
 
     @property
     def most(self) -> int:
-        return self.extent // 2
+        return self.kernel // 2
+
+
+class OnlyPadding(Diagnostic):
+    """A dilated window steps over the whole input, from the padding before it to the padding behind."""
+
+    code = "NS319"
+    message = "a window of {op} lies in padding alone: it needs {axis} {least} or more, not {size}"
+
+    op: str
+    axis: str
+    least: int
+    size: Size
+    input: TensorType
+
+    @property
+    def label(self) -> str:
+        return "the input is {input}"
+
+    @property
+    def help(self) -> str:
+        return "make the dilation smaller, or leave the padding out"
 
 
 class Pool2d(Op):
@@ -68,12 +89,17 @@ class Pool2d(Op):
         need_rank(op, x, (4,), IMAGES)
         need_floating(op, x)
         for name, size, axis in zip(AXES, x.known[2:], self.window(), strict=True):
-            if axis.padding > axis.extent // 2:
-                fault = PoolPaddingTooWide(padding=axis.padding, extent=axis.extent, axis=name)
+            if axis.padding > axis.kernel // 2:
+                fault = PoolPaddingTooWide(padding=axis.padding, kernel=axis.kernel, axis=name)
                 raise Fault(fault, field="padding")
             # Rounded up, a window may hang over the end by less than one stride.
             overhang = axis.stride - 1 if axis.ceil_mode else 0
             yield from window_fits(op, name, size, 2 * axis.padding + overhang, axis.extent, x)
+            fitting = axis.extent - 2 * axis.padding - overhang
+            least = -axis.padding % axis.dilation + 1  # up to the window's first element behind the padding
+            if least > max(fitting, 1) and (not isinstance(size, int) or fitting <= size < least):
+                only = OnlyPadding(op=op, axis=name, least=least, size=size, input=x)
+                yield AtLeast(size, least, Fault(only, field="dilation", input=0))
 
     def infer(self, x: TensorType) -> TensorType | tuple[TensorType, ...]:
         batch, channels, height, width = x.known
@@ -97,7 +123,8 @@ class MaxPool2d(Pool2d):
 
     Shape:   H' = (H + 2 p - d (k - 1) - 1) // s + 1, rounded up with ceil_mode; W' likewise.
     Ports:   output; indices (int64, flat within each H x W plane) with return_indices.
-    Errors:  NS302 the window exceeds the padded input; NS311 padding over half of the window.
+    Errors:  NS302 the window exceeds the padded input; NS311 padding over half of the kernel;
+             NS319 a dilated window that lies in padding alone.
     Source:  torch.nn.MaxPool2d; ONNX MaxPool-12.
     """
 
@@ -173,7 +200,7 @@ class AvgPool2d(Pool2d):
     Shape:   H' = (H + 2 p - k) // s + 1, rounded up with ceil_mode; W' likewise.
              The sum is divided by divisor_override, else by the elements of the window that lie within the
              input (count_include_pad: within the input and its padding).
-    Errors:  NS302 the window exceeds the padded input; NS311 padding over half of the window.
+    Errors:  NS302 the window exceeds the padded input; NS311 padding over half of the kernel.
     Source:  torch.nn.AvgPool2d; ONNX AveragePool-11 (-19, -22), Pad-13.
     """
 

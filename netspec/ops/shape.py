@@ -43,7 +43,15 @@ class ConcatMismatch(Diagnostic):
 
     @property
     def label(self) -> str:
-        return "dimension {axis} differs"
+        return "dimension {axis} differs: {left} against {right}"
+
+    @property
+    def left(self) -> Size:
+        return self.first.known[self.axis]
+
+    @property
+    def right(self) -> Size:
+        return self.other.known[self.axis]
 
 
 class Identity(Op):
@@ -131,7 +139,7 @@ class Concat(Op):
         dim = axis_of("dim", self.dim, first)
         for number, other in enumerate(others, start=1):
             if other.rank != first.rank:
-                expected = f"tensors of one rank; the first has {first.rank} dimensions"
+                expected = f"tensors of {first.rank} dimensions, as its first input has"
                 raise Fault(WrongRank(op="Concat", expected=expected, got=other), input=number)
             if other.dtype != first.dtype:
                 expected = f"elements of one type; the first has {first.dtype}"

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
 
 import torch
 from torch import fx, nn
 
+from netspec.diagnostics import Diagnostic, DiagnosticError
 from netspec.ir.graph import Graph, Node
-from netspec.torch_backend.initialise import initialise, seeded
+from netspec.torch_backend.initialise import drawn, reproducible
+from netspec.torch_backend.network import Network, assemble
+
+
+class CannotBuild(Diagnostic):
+    """A layer that torch refuses to make, as a rule since it is too large for the memory."""
+
+    code = "NS573"
+    message = "torch cannot make layer {layer}: {reason}"
+
+    layer: str
+    reason: str
+
+    @property
+    def help(self) -> str:
+        return "make the layer smaller, or use a machine with more memory"
 
 
 def build(graph: Graph, *, seed: int = 0, device: str = "cpu") -> nn.Module:
@@ -17,30 +32,15 @@ def build(graph: Graph, *, seed: int = 0, device: str = "cpu") -> nn.Module:
 
     One output is returned as it is, several as a tuple in the order of the spec. Weights are drawn as the
     spec's `init` says, otherwise as torch does; each layer's from `seed` and its own name, so that the same
-    seed gives the same weights and a new layer leaves the others' as they were. On the device `meta` nothing
-    is allocated or drawn.
+    seed gives the same weights on every device, and a new layer leaves the others' as they were. torch's own
+    random state stays as it is. On the device `meta` nothing is allocated or drawn.
+
+    Errors: NS573 where torch refuses a layer; NS574 where it refuses to draw one's weights.
     """
-    modules: dict[str, nn.Module] = {}
-    with seeded():
-        for node in graph:
-            modules[node.name] = _module(node, seed, device)
-    traced = fx.Graph()
-    tensors: dict[str, fx.Node] = {}
-    for graph_input in graph.inputs:
-        tensors[graph_input.name] = traced.placeholder(graph_input.name)
-    for node in graph:
-        arguments = tuple(tensors[value.name] for value in node.inputs)
-        result = traced.call_module(node.name, arguments)
-        if len(node.outputs) == 1:
-            tensors[node.output.name] = result
-        else:
-            for number, value in enumerate(node.outputs):
-                tensors[value.name] = traced.call_function(operator.getitem, (result, number))
-    outputs = tuple(tensors[output.value.name] for output in graph.outputs)
-    traced.output(outputs[0] if len(outputs) == 1 else outputs)
-    module = fx.GraphModule(modules, traced, class_name=class_name(graph.name))
-    _restore_lists(module, modules)
-    return module
+    with reproducible():
+        layers = {node.name: _layer(node, seed, device) for node in graph}
+    module = Network(assemble(layers), _traced(graph), class_name(graph.name))
+    return module if device in ("cpu", "meta") else module.to(device)
 
 
 def class_name(name: str) -> str:
@@ -48,18 +48,28 @@ def class_name(name: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in name.split("_")) or "Network"
 
 
-def _module(node: Node, seed: int, device: str) -> nn.Module:
-    with torch.device(device):
-        if device == "meta":
+def _layer(node: Node, seed: int, device: str) -> nn.Module:
+    try:
+        if device != "meta":
+            return drawn(node, seed)
+        with torch.device("meta"):
             return node.op.build(*node.input_types)
-        return initialise(node, seed)
+    except (RuntimeError, MemoryError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "out of memory"
+        raise DiagnosticError(CannotBuild(layer=node.name, reason=reason).at(node.span)) from error
 
 
-def _restore_lists(module: nn.Module, names: Iterable[str]) -> None:
-    """Make a ModuleList of every scope whose children are numbered; fx leaves plain modules there."""
-    scopes = {name.rpartition(".")[0] for name in names if name.rpartition(".")[2].isdigit()}
-    for scope in sorted(scopes, key=lambda scope: scope.count("."), reverse=True):
-        parent_name, _, child = scope.rpartition(".")
-        children = module.get_submodule(scope)
-        parent = module.get_submodule(parent_name)
-        setattr(parent, child, nn.ModuleList(children.children()))
+def _traced(graph: Graph) -> fx.Graph:
+    """The calls of the layers, as torch.fx writes them down."""
+    traced = fx.Graph()
+    tensors = {item.name: traced.placeholder(item.name) for item in graph.inputs}
+    for node in graph:
+        result = traced.call_module(node.name, tuple(tensors[value.name] for value in node.inputs))
+        if len(node.outputs) == 1:
+            tensors[node.output.name] = result
+            continue
+        for number, value in enumerate(node.outputs):
+            tensors[value.name] = traced.call_function(operator.getitem, (result, number))
+    outputs = tuple(tensors[output.value.name] for output in graph.outputs)
+    traced.output(outputs[0] if len(outputs) == 1 else outputs)
+    return traced

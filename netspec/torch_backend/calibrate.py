@@ -20,13 +20,13 @@ def has_statistics(module: nn.Module) -> bool:
 
 @torch.no_grad()
 def calibrate(module: nn.Module, inputs: Sequence[Tensor]) -> None:
-    """Set every running mean and variance to those of one batch.
+    """Set every running mean and variance to those of one batch; all else stays as it was.
 
     With the statistics that torch begins with (0 and 1) the signal of an untrained network can die out on
     its way, and a check that sees no signal proves nothing.
     """
     norms = _norms(module)
-    training = module.training
+    modes = [(part, part.training) for part in module.modules()]
     momenta = [norm.momentum for norm in norms]
     module.eval()
     for norm in norms:
@@ -40,4 +40,5 @@ def calibrate(module: nn.Module, inputs: Sequence[Tensor]) -> None:
             norm.momentum = momentum
             assert norm.num_batches_tracked is not None
             norm.num_batches_tracked.zero_()
-        module.train(training)
+        for part, training in modes:
+            part.training = training

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from netspec.diagnostics import Diagnostic, DiagnosticError, Source, Span, nearest, spell
+from netspec.diagnostics import Diagnostic, DiagnosticError, Note, nearest, printable, spell
 from netspec.files import published
 from netspec.ir.fingerprint import graph_hash
 from netspec.ir.graph import Graph
@@ -19,58 +20,72 @@ COUNTER = "num_batches_tracked"
 """BatchNorm's count of training batches: in state dicts, but nothing that is evaluated depends on it."""
 
 GRAPH_KEY = "netspec.graph_hash"
-DIFFERENCES_SHOWN = 8
+
+CHECKPOINT_HEADS = (b"PK\x03\x04", b"\x80\x02")  # a zip, or a bare pickle: how torch.save's files begin
 
 
-class UnreadableWeights(Diagnostic):
+class WeightsDiagnostic(Diagnostic):
+    """The base of what can be wrong with weights."""
+
+    origin: str
+
+    @property
+    def shown(self) -> str:
+        return printable(self.origin)
+
+
+class UnreadableWeights(WeightsDiagnostic):
     """A file that is no safetensors file, or cannot be read."""
 
     code = "NS570"
-    message = "the weights cannot be read: {reason}"
+    message = "cannot read weights from {shown}: {reason}"
 
     reason: str
 
     @property
     def help(self) -> str:
-        return "weights are read from safetensors files, such as `netspec build --save-weights FILE` writes"
+        return "give a safetensors file, such as `netspec build SPEC --save-weights FILE` writes"
 
 
-class WeightsMismatch(Diagnostic):
-    """Weights that are not those of this network."""
+class CheckpointGiven(WeightsDiagnostic):
+    """A file that torch.save wrote: a pickle, which could run code when it is read."""
+
+    code = "NS575"
+    message = "{shown} is a checkpoint of torch.save, which netspec does not open: it could run code"
+
+    @property
+    def help(self) -> str:
+        return "convert it where you trust it: safetensors.torch.save_file(model.state_dict(), FILE)"
+
+
+class WeightsMismatch(WeightsDiagnostic):
+    """Weights that are not those of this network; every difference is a note."""
 
     code = "NS571"
-    message = "the weights do not fit the network: {count} of its {total} tensors differ"
+    message = "{shown} does not hold the weights of this network: {differences}"
 
     count: int
-    total: int
-    differences: tuple[str, ...]
+
+    @property
+    def differences(self) -> str:
+        return "1 tensor differs" if self.count == 1 else f"{self.count} tensors differ"
 
     @property
     def help(self) -> str:
-        return "{shown}; and {more} more" if self.more > 0 else "{shown}"
-
-    @property
-    def shown(self) -> str:
-        return "; ".join(self.differences[:DIFFERENCES_SHOWN])
-
-    @property
-    def more(self) -> int:
-        return len(self.differences) - DIFFERENCES_SHOWN
+        return "give weights that were saved for this spec with the same parameters"
 
 
-class OtherGraph(Diagnostic):
-    """Weights that were saved from another graph, though their names and shapes fit."""
+class OtherGraph(WeightsDiagnostic):
+    """Weights that were saved from another graph."""
 
     code = "NS572"
-    message = "the weights were saved from another network, though their names and shapes fit"
+    message = "the weights in {shown} were saved from another network than this spec describes"
 
     @property
     def help(self) -> str:
-        return "if this is meant, pass --any-graph; otherwise build with the spec that they were saved from"
-
-
-def _place(path: Path | str) -> Span:
-    return Span(Source(str(path), ""), 0, 0)
+        return (
+            "give this spec's weights, or pass --any-graph to take these if their names and shapes fit"
+        )
 
 
 def arrays(module: nn.Module) -> dict[str, np.ndarray]:
@@ -84,19 +99,18 @@ def load(
     """Give a module its weights by name, without a copy where the memory can be shared.
 
     Every tensor of the state dict must be there with its shape; only the counters of BatchNorm may be left
-    out.
+    out. Floats of another width are converted. `origin` is what messages call the weights.
 
-    Errors: NS571 with every difference.
+    Errors: NS571 with every difference; the module is as it was then.
     """
     given = {name: _tensor(value) for name, value in weights.items()}
     wanted = module.state_dict()
     for name, tensor in wanted.items():
         if name not in given and name.rpartition(".")[2] == COUNTER:
             given[name] = torch.zeros((), dtype=tensor.dtype)
-    differences = tuple(_differences(wanted, given))
-    if differences:
-        mismatch = WeightsMismatch(count=len(differences), total=len(wanted), differences=differences)
-        raise DiagnosticError(mismatch.at(_place(origin)))
+    notes = tuple(Note(difference) for difference in _differences(wanted, given))
+    if notes:
+        raise DiagnosticError(WeightsMismatch(origin=origin, count=len(notes), notes=notes))
     typed = {name: given[name].to(tensor.dtype) for name, tensor in wanted.items()}
     requires_grad = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
     module.load_state_dict(typed, strict=True, assign=True)
@@ -113,44 +127,75 @@ def _tensor(value: np.ndarray | torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(value)
 
 
-def _differences(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> Iterable[str]:
+def _differences(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> Iterator[str]:
+    """What keeps the tensors given from being those wanted, one line each."""
+    strangers = [name for name in given if name not in wanted]
     for name, tensor in wanted.items():
         if name not in given:
-            near = nearest(name, given)
-            yield f"{name} is missing" + (f" (did you mean {spell(near)}?)" if near else "")
+            near = nearest(name, strangers)
+            yield f"{name} is missing" + (f"; did you mean {spell(near)}?" if near else "")
         elif given[name].shape != tensor.shape:
-            yield f"{name} is {tuple(given[name].shape)}, not {tuple(tensor.shape)}"
-        elif given[name].is_floating_point() != tensor.is_floating_point():
-            yield f"{name} holds {given[name].dtype}, not {tensor.dtype}"
-    for name in given:
-        if name not in wanted:
-            yield f"{spell(name)} belongs to no layer"
+            yield f"{name} is {tuple(given[name].shape)}, the network needs {tuple(tensor.shape)}"
+        elif given[name].is_floating_point() != tensor.is_floating_point() or given[name].is_complex():
+            kinds = (str(t.dtype).removeprefix("torch.") for t in (given[name], tensor))
+            yield "{} holds {}, the network needs {}".format(name, *kinds)
+    for name in strangers:
+        yield f"{spell(name)} belongs to no layer"
 
 
 def save_weights(module: nn.Module, graph: Graph, path: Path) -> None:
-    """Write the state dict as a safetensors file, whole or not at all, with the hash of the graph."""
+    """Write the state dict as a safetensors file, whole or not at all, with the hash of the graph.
+
+    Errors: NS511 where the system refuses.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    state = {name: tensor.detach().contiguous() for name, tensor in module.state_dict().items()}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
     with published(path) as beside:
-        save_file(state, beside, metadata={GRAPH_KEY: graph_hash(graph)})
+        try:
+            save_file(state, beside, metadata={GRAPH_KEY: graph_hash(graph)})
+        except SafetensorError as error:
+            raise OSError(str(error)) from error  # the system's refusal, in the library's clothes
 
 
 def read_weights(path: Path, graph: Graph, *, any_graph: bool = False) -> dict[str, torch.Tensor]:
     """The tensors of a safetensors file, by name.
 
-    Errors: NS570 where it is none; NS572 where netspec saved it from another graph.
+    Errors: NS570 where it is none; NS572 where netspec saved it from another graph; NS575 for a checkpoint
+    of torch.save.
     """
     from safetensors import SafetensorError, safe_open
 
+    _refuse(path)
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError) as error:
-        reason = spell(str(error).splitlines()[0] if str(error) else type(error).__name__)
-        raise DiagnosticError(UnreadableWeights(reason=reason, span=_place(path))) from None
+    except (OSError, SafetensorError, ValueError) as error:
+        reason = f"it is no safetensors file, or is damaged ({spell(str(error).partition(chr(10))[0])})"
+        raise DiagnosticError(UnreadableWeights(origin=str(path), reason=reason)) from error
     saved_from = metadata.get(GRAPH_KEY)
     if saved_from is not None and saved_from != graph_hash(graph) and not any_graph:
-        raise DiagnosticError(OtherGraph(span=_place(path)))
+        raise DiagnosticError(OtherGraph(origin=str(path)))
     return tensors
+
+
+def _refuse(path: Path) -> None:
+    """Raise for what can be told before safetensors sees the file, in plainer words than its own."""
+    reason = None
+    head = b""
+    try:
+        if path.is_file() or not path.exists():
+            with path.open("rb") as file:
+                head = file.read(8)
+        else:
+            reason = "it is a folder" if path.is_dir() else "it is not a regular file"
+    except OSError as error:
+        reason = (error.strerror or os.strerror(error.errno or 0)).lower()
+    if reason is None and not head:
+        reason = "it is empty"
+    if reason is not None:
+        raise DiagnosticError(UnreadableWeights(origin=str(path), reason=reason))
+    if head.startswith(CHECKPOINT_HEADS):
+        raise DiagnosticError(CheckpointGiven(origin=str(path)))

@@ -57,7 +57,7 @@ class Gate:
     """One gate's verdict, what it measured, and what it found wrong.
 
     `facts` says what was compared, as counts by name; `lane` is the engine that was judged, where a gate
-    is run on several.
+    is run on several, and `provider` what it ran on.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Gate:
     measurements: tuple[Measurement, ...] = ()
     problems: tuple[Diagnostic, ...] = ()
     lane: str | None = None
+    provider: str | None = None
 
     @property
     def worst(self) -> Measurement | None:
@@ -146,6 +147,7 @@ def _gate_data(gate: Gate) -> dict[str, Any]:
     data: dict[str, Any] = {"name": gate.name, "verdict": str(gate.verdict)}
     if gate.lane is not None:
         data["lane"] = gate.lane
+        data["provider"] = gate.provider
     data["facts"] = dict(gate.facts)
     data["measurements"] = []
     for measured in gate.measurements:
@@ -187,7 +189,7 @@ def _title(gate: Gate) -> str:
 
 def _detail(gate: Gate) -> str:
     if gate.verdict is Verdict.NOT_RUN:
-        return "an earlier gate failed"
+        return "nothing to compare: an earlier check failed"
     compared = ", ".join(
         f"{count:,} {name if count != 1 else name.removesuffix('s')}" for name, count in gate.facts.items()
     )

@@ -208,9 +208,9 @@ class _Verification:
             results = self._each(stage, self.batches, lambda batch: list(session.run(batch.feeds)))
         except RefusedError as error:
             self.findings.add(RuntimeRefuses(version=onnxruntime.__version__, reason=str(error)))
-            return Gate("rounding", Verdict.NOT_RUN, {}, lane=stage)
+            return Gate("rounding", Verdict.NOT_RUN, {}, lane=stage, provider=lane.provider)
         if not self._shapes_agree("onnxruntime", results):
-            return Gate("rounding", Verdict.NOT_RUN, {}, lane=stage)
+            return Gate("rounding", Verdict.NOT_RUN, {}, lane=stage, provider=lane.provider)
         signal = judge_signal(self.graph, answers.exact)
         return judge_rounding(self.graph, lane, self.batches, results, answers.torch32, answers.exact, signal)
 

@@ -23,6 +23,7 @@ SEMANTIC_KINDS = ("normal", "normal", "ones", "large")
 OTHER_KINDS = (("uniform", 5), ("zeros", 1), ("ones", 1), ("large", 2))
 LARGE = 1e3
 TYPICAL = 33  # a size for an axis that no layer asks more of; odd, so that strides leave a remainder
+LARGEST = 2**14  # of a single axis; sizes near 2**63 would only test how torch counts elements
 RANDOM_BINDINGS = 3
 ELEMENT_LIMIT = 2**26  # of all tensors of an evaluation together; larger extremes are brought nearer
 
@@ -68,9 +69,9 @@ class Dimensions:
             elif size == "least":
                 values[name] = bounds.least
             else:
-                typical = admissible(bounds, max(TYPICAL, 2 * bounds.least + 1))
-                largest = admissible(bounds, 2 * typical) if bounds.greatest is None else bounds.greatest
-                values[name] = typical if size == "typical" else largest
+                typical = admissible(bounds, max(TYPICAL, bounds.least + 1))
+                wanted = 2 * typical if bounds.greatest is None else min(bounds.greatest, LARGEST)
+                values[name] = typical if size == "typical" else admissible(bounds, wanted)
         return values
 
     @property

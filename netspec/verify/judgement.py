@@ -226,7 +226,13 @@ def judge_rounding(
     if verdict is Verdict.PASSED and inconclusive:
         verdict = Verdict.INCONCLUSIVE
     return Gate(
-        "rounding", verdict, facts, tuple(measured), (*problems, *inconclusive), f"onnxruntime {lane.name}"
+        "rounding",
+        verdict,
+        facts,
+        tuple(measured),
+        (*problems, *inconclusive),
+        lane=f"onnxruntime {lane.name}",
+        provider=lane.provider,
     )
 
 

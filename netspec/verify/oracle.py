@@ -56,7 +56,7 @@ class Oracle:
 
     def _run(self, feeds: Sequence[Tensor]) -> list[Array]:
         with torch.no_grad():
-            return [y.numpy() for y in _several(self._module(*feeds))]
+            return [y.detach().numpy() for y in _several(self._module(*feeds))]
 
     @contextmanager
     def exactly(self) -> Iterator[None]:
@@ -146,8 +146,4 @@ def _round_arguments(module: nn.Module) -> list[tuple[nn.Module, str, object]]:
 
 
 def _rounded(value: object) -> object:
-    if isinstance(value, float):
-        return float(np.float32(value))
-    if isinstance(value, tuple | list) and value and all(isinstance(item, float) for item in value):
-        return type(value)(float(np.float32(item)) for item in value)
-    return None
+    return float(np.float32(value)) if isinstance(value, float) else None

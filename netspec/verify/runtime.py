@@ -52,14 +52,6 @@ class Session:
         if lane.provider not in used:
             raise RefusedError(f"it runs on {used[0]} where {lane.provider} was asked for")
 
-    @property
-    def inputs(self) -> list[str]:
-        return [entry.name for entry in self._session.get_inputs()]
-
-    @property
-    def outputs(self) -> list[str]:
-        return [entry.name for entry in self._session.get_outputs()]
-
     def run(self, feeds: Mapping[str, Array]) -> Sequence[Array]:
         """The outputs, in the file's order."""
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import math
 import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -37,7 +38,7 @@ class SamplesUnreadable(Diagnostic):
     """The operating system does not give the file."""
 
     code = "NS550"
-    message = "cannot read {path}: {reason}"
+    message = "cannot read the samples in {path}: {reason}"
 
     path: str
     reason: str
@@ -86,8 +87,11 @@ class Samples:
 def read_samples(path: Path, limit: int = 32) -> Samples:
     """At most `limit` samples from a file, spread evenly from its first to its last."""
     try:
+        status = path.stat()  # first: opening a pipe would wait for its writer
+        if not stat.S_ISREG(status.st_mode):
+            raise DiagnosticError(SamplesUnreadable(path=str(path), reason="it is not a file"))
         with path.open("rb") as stream, _faults(path):
-            size = path.stat().st_size
+            size = status.st_size
             head = stream.read(6)
             stream.seek(0)
             if head == b"\x93NUMPY":
@@ -99,7 +103,7 @@ def read_samples(path: Path, limit: int = 32) -> Samples:
                     return Samples(path.name, {"": _read_idx(expanded, None, path, limit)})
             return Samples(path.name, {"": _read_idx(stream, size, path, limit)})
     except OSError as error:
-        reason = error.strerror or printable(str(error))
+        reason = (error.strerror or printable(str(error))).lower()
         raise DiagnosticError(SamplesUnreadable(path=str(path), reason=reason)) from error
 
 
@@ -132,7 +136,9 @@ def _read_idx(stream: BinaryIO | gzip.GzipFile, size: int | None, path: Path, li
     shape = tuple(int.from_bytes(lengths[at : at + 4], "big") for at in range(0, 4 * rank, 4))
     dtype = np.dtype(IDX_TYPES[head[2]])
     expected = 4 + 4 * rank + math.prod(shape) * dtype.itemsize
-    if size is not None and size != expected:
+    if size is None:
+        _check_size(expected, path)
+    elif size != expected:
         reason = f"its IDX header speaks of {expected:,} bytes, but it has {size:,}"
         raise _broken(path, reason)
     return _read_rows(stream, shape, dtype, path, limit)

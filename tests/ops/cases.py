@@ -6,7 +6,6 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -90,7 +89,8 @@ class Case:
         With `as_exported`, real arguments are rounded to float32, which is what an ONNX file holds.
         """
         arguments = self._inferred() | {
-            name: _argument(value, as_exported) for name, value in self.arguments.items()
+            name: _argument(value, as_exported and self.dtype == "float32")
+            for name, value in self.arguments.items()
         }
         function = FUNCTIONS.get(self.op)
         with warnings.catch_warnings():
@@ -119,7 +119,8 @@ class Case:
 def _argument(value: Any, as_exported: bool) -> Any:
     if isinstance(value, list):
         return tuple(value)
-    return float(np.float32(value)) if as_exported and isinstance(value, float) else value
+    number = isinstance(value, float) or (isinstance(value, int) and abs(value) > 2**24)
+    return float(np.float32(value)) if as_exported and number else value
 
 
 class _Function(nn.Module):
@@ -135,26 +136,34 @@ class _Function(nn.Module):
 
 
 def _add(*tensors: Tensor, other: float | None = None, alpha: float = 1) -> Tensor:
-    summands: tuple[Any, ...] = tensors if other is None else (*tensors, other)
-    if len(summands) == 2:
-        return torch.add(*summands, alpha=alpha)
-    if len(summands) < 2 or other is not None or alpha != 1:
+    first, *others = _operands(tensors, other)
+    if len(others) > 1 and alpha != 1:
         raise ValueError("torch.add takes two summands")
-    return reduce(torch.add, summands)
+    y: Tensor = first
+    for summand in others:
+        y = torch.add(y, summand, alpha=alpha)
+    return y
 
 
 def _mul(*tensors: Tensor, other: float | None = None) -> Tensor:
-    factors: tuple[Any, ...] = tensors if other is None else (*tensors, other)
-    if len(factors) < 2 or (other is not None and len(tensors) > 1):
-        raise ValueError("torch.mul takes two factors")
-    return reduce(torch.mul, factors)
+    first, *others = _operands(tensors, other)
+    y: Tensor = first
+    for factor in others:
+        y = torch.mul(y, factor)
+    return y
+
+
+def _operands(tensors: Sequence[Tensor], other: float | None) -> tuple[Any, ...]:
+    if (len(tensors) > 1) == (other is not None):
+        raise ValueError("torch takes two tensors, or a tensor and a number")
+    return (*tensors,) if other is None else (*tensors, other)
 
 
 def _concat(*tensors: Tensor, dim: int = 1) -> Tensor:
     return torch.cat(tensors, dim=dim)
 
 
-FUNCTIONS: dict[str, Callable[..., Tensor]] = {"Add": _add, "Mul": _mul, "Concat": _concat}
+FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {"Add": _add, "Mul": _mul, "Concat": _concat}
 """What torch has as functions only."""
 
 
@@ -168,7 +177,7 @@ def run(module: nn.Module, feeds: Sequence[Tensor]) -> tuple[Tensor, ...]:
     return given if isinstance(given, tuple) else (given,)
 
 
-def draw_weights(module: nn.Module, seed: int = 0) -> dict[str, Array]:
+def draw_weights(module: nn.Module, seed: int = 1) -> dict[str, Array]:
     """Weights by their names in the module: normal, and positive where a variance is."""
     generator = np.random.default_rng(seed)
     drawn: dict[str, Array] = {}

@@ -101,9 +101,10 @@ def _pool(draw: DrawFn, wild: bool, dilation: tuple[int, int]) -> tuple[dict[str
     ceil_mode = draw(st.booleans())
     padding, sizes = [], []
     for k, d, s in zip(kernel, dilation, stride or kernel, strict=True):
-        extent = d * (k - 1) + 1
-        padding.append(_integer(draw, 0, max(extent // 2, 0), wild, 1))
-        least = 1 if wild else _least_size(k, d, padding[-1], s - 1 if ceil_mode else 0)
+        p = _integer(draw, 0, max(k // 2, 0), wild, 1)
+        padding.append(p)
+        # A window must fit, and its first element behind the padding must lie in the input.
+        least = 1 if wild else max(_least_size(k, d, p, s - 1 if ceil_mode else 0), -p % d + 1)
         sizes.append(draw(st.integers(least, least + 6)))
     arguments = {
         "kernel_size": _written(draw, kernel),
@@ -141,7 +142,7 @@ def adaptive_avg_pool2d(draw: DrawFn, wild: bool) -> Case:
     if wild and draw(st.integers(0, 5)) == 0:
         asked[0] = -1
     sizes = [
-        draw(st.integers(1, 9) | st.integers(1, 3).map(lambda n, ask=ask: n * max(ask or 1, 1)))
+        draw(st.integers(1, 9) | st.sampled_from([times * max(ask or 1, 1) for times in (1, 2, 3)]))
         for ask in asked
     ]
     written = asked[0] if asked[0] == asked[1] and asked[0] and draw(st.booleans()) else asked
@@ -212,10 +213,17 @@ def _batch_norm(op: str, ranks: Sequence[int]) -> Strategy:
             "momentum": draw(st.sampled_from([0.1, 0.9, 1.0, None])),
             "affine": draw(st.booleans()),
             "track_running_stats": draw(st.booleans()),
+            "bias": draw(st.booleans()),
         }
         if not wild and not arguments["track_running_stats"]:
             shape = (shape[0] + 1, *shape[1:])  # a variance of one number is refused
-        defaults = {"eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True}
+        defaults: dict[str, Any] = {
+            "eps": 1e-5,
+            "momentum": 0.1,
+            "affine": True,
+            "track_running_stats": True,
+            "bias": True,
+        }
         if draw(st.booleans()):
             arguments["num_features"] = _integer(draw, shape[1], shape[1], wild, 1)
         return Case(op, _chosen(draw, arguments, defaults), (shape,))
@@ -254,19 +262,22 @@ def _normalised(op: str) -> Strategy:
 
 
 def _combination(op: str) -> Strategy:
-    numbers = st.integers(-9, 9) | st.floats(-9, 9, width=32, allow_subnormal=False)
+    numbers = st.integers(-9, 9) | st.floats(-9, 9) | st.integers(-(2**31), 2**31 - 1)
+    beyond = st.sampled_from([2**31, -(2**31) - 1, 2**40, -1e39, 1e300, 2**63 - 1, -(2**63)])
 
     @st.composite
     def combination(draw: DrawFn, wild: bool) -> Case:
         whole = _shape(draw, range(1, 5))
         dtype = draw(st.sampled_from((*DTYPES, "bool") if wild else DTYPES))
-        wide = dtype == "float32" or wild
+        number = numbers if dtype == "float32" or wild else st.integers(-9, 9)
+        if wild:
+            number |= beyond
         arguments: dict[str, Any] = {}
         count = draw(st.integers(1, 3))
         if count == 1 or (wild and draw(st.integers(0, 5)) == 0):
-            arguments["other"] = draw(numbers if wide else st.integers(-9, 9))
+            arguments["other"] = draw(number)
         if op == "Add" and (count < 3 or wild) and draw(st.booleans()):
-            arguments["alpha"] = draw(numbers if wide else st.integers(-9, 9))
+            arguments["alpha"] = draw(number)
         shapes = []
         for _ in range(count):
             shape = [1 if draw(st.integers(0, 3)) == 0 else size for size in whole]

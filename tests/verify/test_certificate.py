@@ -43,7 +43,9 @@ def test_only_passed_gates_pass(verdicts: tuple[Verdict, ...], expected: Verdict
 def test_the_json_has_everything_and_no_bare_infinities() -> None:
     measured = Measurement("0: normal", "y", NAN, INF, torch_error=1.23456789e-7)
     problem = OutputsVanish(output="y")
-    text = certificate(Gate("rounding", MAYBE, {}, (measured,), (problem,), "cpu")).to_json()
+    text = certificate(
+        Gate("rounding", MAYBE, {}, (measured,), (problem,), "cpu", "CPUExecutionProvider")
+    ).to_json()
     data = json.loads(text, parse_constant=pytest.fail)
     assert text.endswith("}\n")
     assert list(data) == [
@@ -72,6 +74,7 @@ def test_the_json_has_everything_and_no_bare_infinities() -> None:
     assert found["code"] == "NS541"
     assert found["message"] == "y is zero for every input that was tried"
     assert data["gates"][0]["lane"] == "cpu"
+    assert data["gates"][0]["provider"] == "CPUExecutionProvider"
     assert data["layers"] == [{"layer": "conv", "error": 1e-7, "bound": 1e-6}]
 
 
@@ -93,5 +96,5 @@ def test_the_summary_speaks_of_the_worst() -> None:
     assert [row.detail for row in rows] == [
         "largest error 2.0e-07, bound 1.0e-06; 1 sample",
         "no error; 1 sample",
-        "an earlier gate failed",
+        "nothing to compare: an earlier check failed",
     ]

@@ -7,23 +7,29 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from torch import nn
 
 from netspec.diagnostics import DiagnosticError
 from netspec.ir.dim import Bounds
-from netspec.ir.graph import Graph, Preprocess
+from netspec.ir.graph import Graph, GraphOutput, Preprocess
+from netspec.ir.tensor import TensorType
+from netspec.ops.activation import ReLU
 from netspec.ops.convolution import Conv2d
 from netspec.verify.certificate import Certificate, Verdict, summary
 from netspec.verify.gates import verify
+from netspec.verify.reference import Reference
 from netspec.verify.runtime import Session
 from netspec.verify.samples import read_samples
 from netspec.verify.tolerance import Array
-from tests.verify.small_networks import Network, chain, exported, op, weights_of
+from tests.verify.small_networks import NOWHERE, Network, chain, exported, op, weights_of
 
 ANY_SIZE = {
     "batch": Bounds(),
@@ -332,6 +338,103 @@ def test_an_engine_that_errs_fails(
     certificate = verify(path, graph, weights_of(graph))
     assert certificate.verdict is Verdict.FAILED
     assert {problem.code for problem in certificate.problems} == {ENGINE_FAULTS[edit]}
+
+
+REFERENCE_FAULTS = {
+    not_a_number: "NS532",
+    lambda y: y[:, :-1]: "NS534",
+    lambda y: y * (1 + 1e-8): "NS530",
+}
+
+
+@pytest.mark.parametrize("edit", REFERENCE_FAULTS)
+def test_a_file_that_means_something_else_fails(
+    edit: Callable[[Array], Array], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = many_layers()
+    path = exported(graph, weights_of(graph), tmp_path)
+    run = Reference.run
+    monkeypatch.setattr(Reference, "run", lambda self, feeds: {"y": edit(run(self, feeds)["y"])})
+    certificate = verify(path, graph, weights_of(graph))
+    assert {problem.code for problem in certificate.problems} == {REFERENCE_FAULTS[edit]}
+    assert certificate.gates[1].verdict is Verdict.FAILED
+
+
+def indices() -> Graph:
+    """Where each maximum stood: whole numbers, compared exactly."""
+    network = Network()
+    x = network.input("x", "batch", 2, 6, 6)
+    network.add("pool", op("MaxPool2d", kernel_size=2, return_indices=True), x)
+    values, places = network.nodes[0].outputs
+    return network.graph(values=values, places=places)
+
+
+def test_whole_numbers_are_compared_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = indices()
+    path = exported(graph, {}, tmp_path)
+    assert verify(path, graph, {}).verdict is Verdict.PASSED
+
+    def off_by_one(y: Array) -> Array:
+        if y.dtype == np.int64:
+            y[0, 0, 0, 0] += 1
+        return y
+
+    monkeypatch.setattr(Session, "run", perturbed(off_by_one))
+    certificate = verify(path, graph, {})
+    assert {problem.code for problem in certificate.problems} == {"NS533"}
+    assert certificate.problems[0].text.startswith("1 of 18 integers in places of onnxruntime differ")
+
+
+def test_an_input_may_be_an_output(tmp_path: Path) -> None:
+    graph = chain(("batch", 3), op("Linear", out_features=2))
+    weights = weights_of(graph)
+    again = GraphOutput("again", graph.inputs[0].value, NOWHERE)
+    both = replace(graph, outputs=(*graph.outputs, again))
+    assert verify(exported(both, weights, tmp_path), both, weights).verdict is Verdict.PASSED
+
+
+def test_a_module_that_fails_at_some_batch_fails(tmp_path: Path) -> None:
+    class NoSevens(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if len(x) == 7:
+                raise RuntimeError("seven is one too many")
+            return torch.relu(x)
+
+    class Picky(ReLU):
+        def build(self, x: TensorType) -> nn.Module:
+            return NoSevens()
+
+    graph = chain(("batch", 3), Picky())
+    certificate = verify(exported(graph, {}, tmp_path), graph, {})
+    assert [problem.text for problem in certificate.problems] == [
+        "PyTorch cannot run the network: seven is one too many"
+    ]
+    assert certificate.verdict is Verdict.FAILED
+
+
+def test_a_file_of_another_spec_fails_alone(tmp_path: Path) -> None:
+    path = exported(many_layers(), weights_of(many_layers()), tmp_path)
+    other = replace(many_layers(), resolved={"netspec": 1, "name": "other"})
+    certificate = verify(path, other, None)
+    assert [problem.code for problem in certificate.problems] == ["NS527"]
+
+
+def test_a_weight_of_another_shape_fails(tmp_path: Path) -> None:
+    graph = chain(("batch", 3), op("Linear", out_features=2))
+    path = exported(graph, weights_of(graph), tmp_path)
+    wider = chain(("batch", 3), op("Linear", out_features=4))
+    certificate = verify(path, wider, None)
+    texts = [problem.text for problem in certificate.problems]
+    assert "the initializer layer1.weight is (2, 3) float32, not (4, 3) float32" in texts
+    assert certificate.verdict is Verdict.FAILED
+
+
+def test_real_arguments_are_rounded_as_the_format_rounds_them(tmp_path: Path) -> None:
+    """0.1 is not a float32: without rounding on torch's side a right file would be off by 1e-8."""
+    graph = chain(("batch", 3), op("Mul", other=0.1))
+    certificate = verify(exported(graph, {}, tmp_path), graph, {})
+    (measured,) = certificate.gates[1].measurements
+    assert measured.error < 1e-15
 
 
 def test_another_provider_than_asked_for_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from netspec.ir.dim import Bounds
 from netspec.ir.graph import Graph
 from netspec.ir.tensor import DType
-from netspec.verify.inputs import admissible, bindings, rounding_batches, semantic_batches
+from netspec.verify.inputs import (
+    admissible,
+    batches_of,
+    bindings,
+    drawn_batch,
+    rounding_batches,
+    semantic_batches,
+)
 from tests.verify.small_networks import Network, chain, op
 
 
@@ -94,6 +101,37 @@ def test_inputs_of_whole_numbers_are_whole() -> None:
         assert set(np.unique(batch.feeds["words"])) <= {0, 1}
         assert batch.feeds["mask"].dtype == np.bool_
         assert batch.feeds["mask"].shape == (4,)
+
+
+def test_no_axis_is_tried_at_sizes_that_only_overflow() -> None:
+    graph = relu("batch", 8, "H", "W", batch=Bounds(), H=Bounds(max=2**62), W=Bounds(min=2**15))
+    assert max(values["H"] for values in bindings(graph, 0)) == 2**14
+    assert min(values["W"] for values in bindings(graph, 0)) == 2**15
+
+
+@pytest.mark.parametrize(
+    ("bounds", "sizes"),
+    [(Bounds(), [16, 16, 8]), (Bounds(max=15), [15, 15, 10]), (Bounds(multiple_of=6), [18, 18])],
+)
+def test_real_samples_come_in_batches_that_the_bounds_admit(bounds: Bounds, sizes: list[int]) -> None:
+    array = np.arange(40.0 * 3, dtype=np.float32).reshape(40, 3)
+    batches = list(batches_of(relu("batch", 3, batch=bounds), {"x": array}, "file.npy"))
+    assert [batch.samples for batch in batches] == sizes
+    assert [batch.case.values for batch in batches] == [{"batch": size} for size in sizes]
+    np.testing.assert_array_equal(np.concatenate([b.feeds["x"] for b in batches]), array[: sum(sizes)])
+
+
+def test_real_samples_fill_a_fixed_batch() -> None:
+    batches = list(batches_of(relu(3, 2), {"x": np.zeros((8, 2), np.float32)}, "file.npy"))
+    assert [batch.case.name for batch in batches] == ["file.npy[0:3]", "file.npy[3:6]"]
+
+
+def test_a_drawn_batch_is_one_that_no_gate_sees() -> None:
+    graph = relu("batch", 8, batch=Bounds(max=12))
+    drawn = drawn_batch(graph, 16, 0)["x"]
+    assert drawn.shape == (12, 8)
+    seen = np.concatenate([batch.feeds["x"] for batch in rounding_batches(graph, 0)])
+    assert not np.isin(drawn, seen).any()
 
 
 def test_extremes_that_would_not_fit_are_brought_nearer() -> None:

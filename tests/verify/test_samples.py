@@ -121,6 +121,7 @@ HOSTILE = {
     "idx without samples": idx(IMAGES[:0]),
     "gzip cut off": gzip.compress(idx(IMAGES))[:-20],
     "gzip of a huge shape": gzip.compress(b"\0\0\x0e\x03" + HUGE),
+    "gzip of too many small samples": gzip.compress(b"\0\0\x08\x02" + struct.pack(">2I", 2**32 - 1, 1)),
     "gzip of nothing": gzip.compress(b""),
     "gzip damaged": gzip.compress(idx(IMAGES))[:40] + bytes(200),
     "npy magic alone": b"\x93NUMPY",
@@ -184,6 +185,9 @@ def test_missing_files_and_folders_are_diagnostics(tmp_path: Path) -> None:
     assert code(tmp_path / "samples") == "NS550"
     (tmp_path / "samples").mkdir()
     assert code(tmp_path / "samples") == "NS550"
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        assert code(tmp_path / "pipe") == "NS550"
 
 
 @given(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import gcd, lcm, prod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from netspec.ir.dim.arithmetic import Dim, Size
 from netspec.ir.dim.bounds import Bounds, Domain, domains
@@ -22,8 +22,7 @@ class Equal:
     """The sizes are equal for all admissible values."""
 
 
-@dataclass(frozen=True, slots=True)
-class Different:
+class Different(NamedTuple):
     """The sizes are never equal; for instance at `values` they are `left` and `right`."""
 
     values: Mapping[str, int]
@@ -31,8 +30,7 @@ class Different:
     right: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sometimes:
+class Sometimes(NamedTuple):
     """The sizes are not always equal: at `values` they are `left` and `right`.
 
     `multiple_of` is the constraint that cures it: equal wherever each symbol in it is a multiple of its

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import ceil, floor
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from netspec.diagnostics import Diagnostic
 from netspec.ir.dim import UNKNOWN, Dim, Unknown
@@ -48,8 +47,7 @@ class ArgumentValue(Diagnostic):
         return quoted(self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """A function: how it is called, how many arguments it takes (`most` None: any number), what it gives.
 
     `compute` gets the call, for the places of its arguments, and their values, none of them UNKNOWN itself.

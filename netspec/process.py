@@ -1,0 +1,138 @@
+"""One run of the command line as a process: its streams, its signals, its exit code."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable
+from types import FrameType
+from typing import BinaryIO, NoReturn
+
+from netspec.diagnostics import Diagnostic, DiagnosticError
+from netspec.display.terminal import print_diagnostics
+
+DONE, FAULT, READER_GONE = 0, 1, 141  # as the shell counts a program that died of SIGPIPE
+ENDING = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+
+RARELY = (100_000, 20, 100)
+"""How often Python looks for garbage: importing makes many objects that stay."""
+
+
+class OutputLost(Diagnostic):
+    """Results that the system refuses to write to standard output."""
+
+    code = "NS581"
+    message = "cannot write to standard output: {reason}"
+
+    reason: str
+
+    @property
+    def help(self) -> str:
+        return "free some space on its disk, or send the output elsewhere"
+
+
+class Interrupted(BaseException):
+    """A signal that ends the run; an exception, so that everything half written is removed on its way."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+
+
+class StreamLost(BaseException):
+    """Nothing more can be written to stdout or stderr."""
+
+    def __init__(self, name: str, error: OSError) -> None:
+        super().__init__(name)
+        self.name = name
+        self.error = error
+
+
+class Stream(io.TextIOWrapper):
+    """A standard stream that writes every character, and whose failures no command takes for its own.
+
+    A C locale would end a message in a traceback; `| head` closes the pipe; a disk fills.
+    """
+
+    def __init__(self, buffer: BinaryIO, name: str) -> None:
+        by_line = buffer.isatty() or name == "stderr"
+        super().__init__(buffer, encoding="utf-8", errors="backslashreplace", line_buffering=by_line)
+        self.title = name
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            raise StreamLost(self.title, error) from error
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            raise StreamLost(self.title, error) from error
+
+
+def run(command: Callable[[], object]) -> NoReturn:
+    """Run a command and leave with its exit code.
+
+    What a user or the system did ends in a message, never in a traceback.
+    """
+    gc.set_threshold(*RARELY)
+    _open_streams()
+    if not sys.warnoptions:  # what libraries warn their programmers of is nothing to a user
+        warnings.simplefilter("ignore")
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
+    try:
+        code = exit_code(command)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except StreamLost as lost:
+        code = _lost(lost)
+    gc.freeze()  # what is left dies with the process: Python need not look for garbage in it
+    sys.exit(code)
+
+
+def exit_code(command: Callable[[], object]) -> int:
+    """Run a command, show what ended it, and give the code to leave with."""
+    try:
+        command()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE if end.code is None else FAULT
+    except DiagnosticError as error:
+        print_diagnostics(error.diagnostics)
+        return FAULT
+    except Interrupted as interrupted:
+        print("interrupted; nothing was left half written", file=sys.stderr)
+        return interrupted.code
+    return DONE
+
+
+def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+    raise Interrupted(number)
+
+
+def _open_streams() -> None:
+    """Replace both streams; one that the caller closed leads nowhere."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        buffer = open(os.devnull, "wb") if stream is None else stream.buffer  # noqa: SIM115 - for all the run
+        setattr(sys, name, Stream(buffer, name))
+
+
+def _lost(lost: StreamLost) -> int:
+    """Silence the stream, since Python writes what is left in it at exit; say so unless its reader left."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, getattr(sys, lost.name).fileno())
+    if isinstance(lost.error, BrokenPipeError):
+        return READER_GONE
+    if lost.name == "stdout":
+        print_diagnostics([OutputLost(reason=(lost.error.strerror or str(lost.error)).lower())])
+    return FAULT

@@ -1,0 +1,185 @@
+"""The language reference, specs/README.md: its examples run, its tables say what the code says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from jsonschema import Draft7Validator
+from pydantic_core import PydanticUndefined
+
+from netspec.diagnostics import collector
+from netspec.diagnostics.diagnostic import DiagnosticError
+from netspec.ir.dim import arithmetic
+from netspec.language import distributions, elaborate, initialisation, names, scalars, sections, source, tree
+from netspec.language.expressions import lexer, parser, tensors, values
+from netspec.language.expressions.functions import FUNCTIONS
+from netspec.language.schema import schema, short
+from netspec.ops import arguments
+from netspec.ops.base import Op
+from netspec.ops.catalogue import catalogue
+from netspec.pipeline import check
+from tests.pages import ROOT, UPDATING, Block, blocks, compare, session
+
+PAGE = ROOT / "specs" / "README.md"
+BLOCKS = blocks(PAGE)
+EXAMPLES = [block for block in BLOCKS if block.language in ("yaml", "json")]
+SESSIONS = [block for block in BLOCKS if block.language == "console"]
+VALIDATOR = Draft7Validator(schema())
+
+
+def name_of(block: Block) -> str:
+    return f"line-{block.line}"
+
+
+def save(example: Block, folder: Path) -> Path:
+    path = folder / f"spec.{example.language}"
+    path.write_text(example.text, encoding="utf-8")
+    return path
+
+
+def test_every_block_is_an_example_or_a_session() -> None:
+    assert EXAMPLES
+    assert SESSIONS
+    assert set(BLOCKS) == {*EXAMPLES, *SESSIONS}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
+def test_examples_are_what_they_are_said_to_be(example: Block, tmp_path: Path) -> None:
+    path = save(example, tmp_path)
+    _, is_wrong, code = example.marker.partition("error: ")
+    if is_wrong:
+        with pytest.raises(DiagnosticError) as caught:
+            check(path)
+        assert {diagnostic.code for diagnostic in caught.value.diagnostics} == {code}
+        return
+    assert check(path).warnings == ()
+    spec = source.read(path).value
+    assert [fault.message for fault in VALIDATOR.iter_errors(spec)] == []
+
+
+@pytest.mark.parametrize("block", SESSIONS, ids=name_of)
+def test_sessions_print_what_is_shown(block: Block, tmp_path: Path) -> None:
+    example = max((example for example in EXAMPLES if example.line < block.line), key=lambda e: e.line)
+    save(example, tmp_path)
+    assert list(session(block))
+    compare(PAGE, block, tmp_path)
+
+
+def between(start: str, end: str) -> str:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.count(start) == text.count(end) == 1
+    return text.partition(start)[2].partition(end)[0]
+
+
+def hold(start: str, end: str, wanted: str) -> None:
+    """What stands between two markers of the page is generated; with NETSPEC_UPDATE it is written there."""
+    shown = between(start, end)
+    if UPDATING and shown != wanted:
+        text = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(text.replace(start + shown + end, start + wanted + end), encoding="utf-8")
+        return
+    assert shown == wanted, "run NETSPEC_UPDATE=1 pytest tests/test_specs_readme.py"
+
+
+def test_the_table_of_operations_is_current() -> None:
+    rows = [
+        "| operation | does | arguments |",
+        "| --- | --- | --- |",
+        *map(operation_row, catalogue().values()),
+    ]
+    hold("<!-- operations -->\n", "<!-- /operations -->", "\n".join(rows) + "\n")
+
+
+def operation_row(operation: type[Op]) -> str:
+    """An operation's row: its first line, its arguments with their defaults."""
+    words = []
+    for name, field in operation.model_fields.items():
+        if name in arguments.INFERRED:
+            words.append(f"*{name}*")
+        elif field.default is PydanticUndefined:
+            words.append(f"**{name}**")
+        else:
+            words.append(f"{name} {json.dumps(short(field.default))}".replace('"', ""))
+    first, *_ = (operation.__doc__ or "").strip().splitlines()
+    summary = re.sub(r"`[^`]*`|[*_|]", lambda mark: mark[0] if mark[0][0] == "`" else f"\\{mark[0]}", first)
+    return f"| `{operation.__name__}` | {summary} | {', '.join(words) or 'none'} |"
+
+
+def test_the_distributions_are_all() -> None:
+    lines = ["  " + ", ".join(f"`{name}`" for name in distributions.DISTRIBUTIONS), ""]
+    hold("<!-- distributions -->\n", "- a number, which fills", "\n".join(lines))
+
+
+LIMITS: dict[str, Any] = {
+    "bytes of a spec file": source.MAX_BYTES,
+    "lists and mappings inside one another": tree.MAX_DEPTH,
+    "characters of a number": scalars.MAX_DIGITS,
+    "characters of a name": names.NAME_LIMIT,
+    "dimensions of an input": next(
+        limit.max_length
+        for limit in sections.InputSection.model_fields["shape"].metadata
+        if hasattr(limit, "max_length")
+    ),
+    "a size, or any other integer argument": arguments.SIZE_LIMIT,
+    "labels of an output": sections.LABEL_LIMIT,
+    "numbers of a literal in `init`": initialisation.LITERAL_LIMIT,
+    "layers, repetitions counted": elaborate.NODE_LIMIT,
+    "characters of an expression": lexer.TEXT_LIMIT,
+    "brackets inside brackets of an expression": parser.NESTING_LIMIT,
+    "an integer in an expression, below": values.INT_LIMIT,
+    "items of a list in an expression": values.LIST_LIMIT,
+    "lists inside lists in an expression": values.LIST_DEPTH_LIMIT,
+    "characters of a string in an expression": values.STRING_LIMIT,
+    "steps of one evaluation": values.STEP_LIMIT,
+    "terms of the arithmetic of one dimension": arithmetic.COMPLEXITY_LIMIT,
+    "errors that a file is read for": collector.ERROR_LIMIT,
+}
+
+
+def section(heading: str) -> str:
+    """The text of a section of the page."""
+    return PAGE.read_text(encoding="utf-8").partition(f"\n{heading}\n")[2].partition("\n## ")[0]
+
+
+def rows_under(heading: str) -> dict[str, list[str]]:
+    """The rows of the tables in a section of the page, by their first cell."""
+    rows = [line.strip("| ").split(" | ") for line in section(heading).splitlines() if line.startswith("| ")]
+    return {first: rest for first, *rest in rows if not first.startswith("---")}
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    shown = {what: cells[0] for what, cells in rows_under("## Limits").items() if what != "what"}
+    assert shown == {what: f"{limit:,}" for what, limit in LIMITS.items()}
+
+
+def test_the_keys_of_a_file_are_all() -> None:
+    keys = {name.strip("`") for name in rows_under("## A first spec")} - {"key"}
+    assert keys == set(sections.FileSection.model_fields)
+
+
+def test_the_keys_of_preprocess_are_all() -> None:
+    keys = {name.strip("`") for name in rows_under("## Inputs")} - {"key"}
+    assert keys == set(sections.PreprocessSection.model_fields)
+
+
+def test_every_dtype_is_named() -> None:
+    dtypes = get_args(sections.InputSection.model_fields["dtype"].annotation)
+    assert all(f"`{dtype}`" in section("## Inputs") for dtype in dtypes)
+    assert dtypes
+
+
+def test_every_function_and_attribute_is_named() -> None:
+    text = section("## Expressions")
+    assert set(re.findall(r"`(\w+)\([^`]*\)`", text)) == set(FUNCTIONS)
+    assert all(f"`.{attribute}`" in text for attribute in tensors.ATTRIBUTES)
+
+
+def test_links_lead_to_headings() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    headings = re.findall(r"^##+ (.+)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors

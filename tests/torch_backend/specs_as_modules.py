@@ -1,0 +1,52 @@
+"""Specs written in a test, as graphs; and a network that has a bit of everything."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import torch
+
+import netspec
+from netspec.ir.graph import Graph
+
+SPECS = Path(__file__).parents[2] / "specs"
+
+RICH = """
+    netspec: 1
+    name: rich
+    inputs:
+      image: [batch, 1, 12, 12]
+      other: [batch, 4]
+    layers:
+      - Conv2d: {out_channels: 4, kernel_size: 3, padding: 1}
+        from: image
+        name: stem
+      - Conv2d: {out_channels: 4, kernel_size: 3, padding: 1}
+        name: hidden
+        repeat: 11
+      - BatchNorm2d
+      - MaxPool2d: {kernel_size: 2, return_indices: true}
+        name: pool
+      - AdaptiveAvgPool2d: {output_size: 1}
+      - Flatten
+      - Add: {}
+        name: both
+        from: [prev, other]
+      - Dropout
+    outputs: {y: prev, where: pool.indices, stemmed: stem}
+"""
+
+
+def graph_of(text: str, folder: Path) -> Graph:
+    """The graph of a spec given as text."""
+    path = folder / "spec.yaml"
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return netspec.check(path).graph
+
+
+def feeds(graph: Graph, batch: int = 3) -> tuple[torch.Tensor, ...]:
+    """Normal inputs."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [item.value.type.bind({"batch": batch}) for item in graph.inputs]
+    return tuple(torch.randn(shape, generator=generator) for shape in shapes)

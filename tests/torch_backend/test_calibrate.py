@@ -1,0 +1,64 @@
+"""Statistics of untrained batch normalisations, held against means and variances taken by hand."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from specs_as_modules import graph_of
+from torch import nn
+
+from netspec.torch_backend.build import build
+from netspec.torch_backend.calibrate import calibrate, has_statistics
+
+TEXT = """
+    netspec: 1
+    inputs: {x: [batch, 2, 4, 4]}
+    layers:
+      - {Conv2d: {out_channels: 3, kernel_size: 3}, name: conv}
+      - {BatchNorm2d: {momentum: 0.3}, name: one}
+      - Dropout
+      - Flatten
+      - {Linear: {out_features: 5}, name: linear}
+      - {BatchNorm1d: {momentum: null}, name: two}
+"""
+
+
+def test_statistics_are_those_of_the_batch(tmp_path):
+    module = build(graph_of(TEXT, tmp_path))
+    module.dropout_1.eval()
+    module.one.running_mean.fill_(100)
+    x = torch.randn(8, 2, 4, 4)
+    calibrate(module, [x])
+
+    seen = module.conv(x)
+    torch.testing.assert_close(module.one.running_mean, seen.mean((0, 2, 3)))
+    torch.testing.assert_close(module.one.running_var, seen.var((0, 2, 3), unbiased=True))
+    mean, var = seen.mean((0, 2, 3), keepdim=True), seen.var((0, 2, 3), keepdim=True, unbiased=False)
+    normal = (seen - mean) / (var + 1e-5).sqrt()  # dropout is off: this is what the next layers saw
+    seen = module.linear(normal.flatten(1))
+    torch.testing.assert_close(module.two.running_mean, seen.mean(0), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(module.two.running_var, seen.var(0), atol=1e-5, rtol=1e-5)
+
+
+def test_modes_momenta_and_counters_are_as_before(tmp_path):
+    module = build(graph_of(TEXT, tmp_path))
+    module.eval()
+    module.one.train()
+    weights = {name: value.clone() for name, value in module.named_parameters()}
+    calibrate(module, [torch.randn(4, 2, 4, 4)])
+    modes = {name: part.training for name, part in module.named_modules()}
+    assert {name for name, training in modes.items() if training} == {"one"}
+    assert (module.one.momentum, module.two.momentum) == (0.3, None)
+    assert module.one.num_batches_tracked == 0
+    assert all(torch.equal(value, weights[name]) for name, value in module.named_parameters())
+    assert all(value.grad is None for value in module.parameters())
+
+
+def test_only_running_statistics_count(tmp_path):
+    assert has_statistics(build(graph_of(TEXT, tmp_path)))
+    without = re.sub(r"momentum: \S+(?=})", "track_running_stats: false", TEXT)
+    module = build(graph_of(without, tmp_path))
+    assert not has_statistics(module)
+    calibrate(module, [torch.randn(4, 2, 4, 4)])
+    assert not has_statistics(nn.Sequential(nn.Linear(2, 2)))
