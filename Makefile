@@ -37,7 +37,8 @@ format: setup ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: setup ## Measure: one table per script of tests/benchmarks
-	@set -e; for script in tests/benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@set -e; for script in tests/benchmarks/*.py; do echo "== $$script"; \
+		$(BIN)/python -m "tests.benchmarks.$$(basename "$$script" .py)"; done
 
 wheel: setup ## Build the wheel and the source distribution into dist/
 	@rm -rf dist

@@ -5,8 +5,16 @@
                                                                  └─export──▶ ONNX ◀───────────────┘
                                                                                └──verify──▶ certificate
 
-`check` reads a spec to its Graph and needs no torch; `build` goes all the way. The stages themselves are
-functions in the modules of the same names.
+`check` reads a spec to its Graph and needs no torch; `build` goes all the way:
+
+    import netspec
+
+    graph = netspec.check("specs/lenet.yaml", settings={"classes": "47"}).graph
+    built = netspec.build("specs/lenet.yaml", out=Path("exports"), seed=1)
+    print(built.certificate.verdict, built.path)
+
+What is wrong with a spec is raised as a DiagnosticError. The stages themselves are functions in the modules
+of the same names.
 """
 
 from __future__ import annotations
@@ -40,3 +48,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'netspec' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

@@ -68,6 +68,8 @@ def published(target: Path, *, durable: bool = False) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if target.exists() and not target.is_file():
+            raise OSError("a device or a pipe has this name, which the file would replace")
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name[:64]}-", dir=target.parent))
     try:
         yield staging / target.name

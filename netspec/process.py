@@ -89,7 +89,7 @@ def run(command: Callable[[], object]) -> NoReturn:
         warnings.simplefilter("ignore")
     for number in ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
     try:
         code = exit_code(command)
         sys.stdout.flush()
@@ -115,7 +115,8 @@ def exit_code(command: Callable[[], object]) -> int:
     return DONE
 
 
-def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+def interrupt(number: int, _: FrameType | None) -> NoReturn:
+    """What a signal that ends the run does."""
     raise Interrupted(number)
 
 

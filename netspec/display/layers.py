@@ -21,12 +21,22 @@ def layers_text(table: Table) -> None:
 
     from netspec.display.terminal import console
 
-    grid = RichTable(box=box.SIMPLE_HEAD, show_footer=True, show_edge=False, pad_edge=False)
+    grid = RichTable(
+        box=box.SIMPLE_HEAD, show_footer=True, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0)
+    )
+    plain = isinstance(table.macs, int)  # what is symbolic may be long; digits are never broken
     grid.add_column("layer", footer="total", overflow="fold")
     grid.add_column("output", overflow="fold")
-    grid.add_column("params", justify="right", footer=f"{table.params:,}")
-    grid.add_column("multiply-adds", justify="right", footer=_size(table.macs), overflow="fold")
-    grid.add_column("sees", justify="right")
+    grid.add_column("params", justify="right", footer=f"{table.params:,}", no_wrap=True)
+    grid.add_column(
+        "multiply-adds",
+        justify="right",
+        footer=_size(table.macs),
+        overflow="fold",
+        no_wrap=plain,
+        min_width=13,
+    )
+    grid.add_column("sees", justify="right", no_wrap=True)
     for row in table.rows:
         cells = (_layer(row), str(row.output), _count(row.params), _size(row.macs) if row.macs != 0 else "-")
         grid.add_row(*cells, field_text(row.receptive_field))
@@ -37,8 +47,9 @@ def layers_text(table: Table) -> None:
         out.print(grid)
     for line in capture.get().splitlines():
         print(line.rstrip())
-    for line in limits(table.graph.bounds):
-        print(line)
+    needs = limits(table.graph.bounds)
+    if needs:
+        print("", *needs, sep="\n")
 
 
 def _layer(row: Row) -> str:

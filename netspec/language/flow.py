@@ -99,7 +99,7 @@ class Flow:
         return found if len(found) == len(values) else None
 
     def find(self, path: str, place: Span, previous: Value | None) -> Value | None:
-        """The value of one reference, of unknown type where an earlier error hides it; None after an error."""
+        """The value of one reference, its type unknown if an earlier error hides it; None after an error."""
         try:
             if path in ("prev", "in"):
                 return self._word(path, place, previous)

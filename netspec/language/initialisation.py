@@ -138,6 +138,7 @@ class Drawing:
         self.plan = plan
         self.collector = collector
         self._seen: dict[str, dict[str, None]] = {}  # the parameters of each operation, in order
+        self._refused: set[Span] = set()  # rules that did not fit: one layer says it for all
 
     def rules(self, node: Node, own: Plan | None) -> Mapping[str, InitRule]:
         """The rule of each parameter that one speaks of.
@@ -160,6 +161,9 @@ class Drawing:
             if fits(placed.rule, weight.shape):
                 rules[weight.name] = placed.rule
                 continue
+            if placed.tree.span in self._refused:
+                continue
+            self._refused.add(placed.tree.span)
             cannot = CannotFill(
                 rule=describe_rule(placed.rule),
                 parameter=f"{node.name}.{weight.name}",
@@ -191,10 +195,9 @@ class Drawing:
                     self._nothing(operation, name, known, placed.tree.span)
 
     def _nothing(self, operation: str, name: str, known: tuple[str, ...], span: Span) -> None:
-        nothing = NothingToDraw(
-            op=operation, parameter=spell(name) if name else "", known=known, suggestion=nearest(name, known), span=span
-        )
-        self.collector.add(nothing)
+        parameter, suggestion = (spell(name), nearest(name, known)) if name else ("", None)
+        nothing = NothingToDraw(op=operation, parameter=parameter, known=known, suggestion=suggestion)
+        self.collector.add(nothing.at(span))
 
 
 def load_plan(tree: Tree, resolver: Resolver, collector: Collector, *, of_step: bool) -> Plan:

@@ -139,7 +139,7 @@ MODULE_ATTRIBUTES = frozenset(
         "zero_grad",
     ]
 )
-"""Attributes of torch.nn.Module, ModuleList and torch.fx.GraphModule, which a layer of the name would hide.
+"""Attributes of torch.nn.Module and torch.fx.GraphModule, which a layer of the name would hide.
 
 A literal, because this side of netspec does not import torch; a test holds it against torch.
 """

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from netspec.diagnostics import Diagnostic, DiagnosticError, Source, Span, nearest, printable, spell
+from netspec.diagnostics import Diagnostic, DiagnosticError, Source, Span, nearest, printable
 from netspec.language.tree import Tree
 
 MAX_BYTES = 8_000_000
@@ -149,7 +149,7 @@ class FileMissing(Diagnostic):
 
     @property
     def shown(self) -> str:
-        return spell(self.name)
+        return printable(self.name)
 
     @property
     def help(self) -> str:
@@ -159,7 +159,7 @@ class FileMissing(Diagnostic):
 
     @property
     def suggestion_shown(self) -> str:
-        return spell(self.suggestion)
+        return printable(self.suggestion or "")
 
 
 class FileIsDirectory(Diagnostic):
@@ -173,7 +173,7 @@ class FileIsDirectory(Diagnostic):
 
     @property
     def shown(self) -> str:
-        return spell(self.name)
+        return printable(self.name)
 
     @property
     def help(self) -> str:
@@ -181,7 +181,7 @@ class FileIsDirectory(Diagnostic):
 
     @property
     def example_shown(self) -> str:
-        return spell(self.example)
+        return printable(self.example or "")
 
 
 class FileUnreadable(Diagnostic):

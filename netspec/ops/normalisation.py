@@ -120,6 +120,9 @@ class BatchNorm(Op):
             return graph.node("ReduceMean", tensor, graph.constant(others, DType.INT64), keepdims=1)
 
         centred = graph.node("Sub", x, mean(x))
+        # A runtime that adds element after element misses the mean of a large batch. Where all elements
+        # are nearly equal, only that error would be left, so that the mean of the rest is taken off too.
+        centred = graph.node("Sub", centred, mean(centred))
         variance = mean(graph.node("Mul", centred, centred))
         spread = graph.node("Sqrt", graph.node("Add", variance, graph.constant(self.eps, dtype)))
         y = graph.node("Div", centred, spread)

@@ -83,9 +83,7 @@ class OtherGraph(WeightsDiagnostic):
 
     @property
     def help(self) -> str:
-        return (
-            "give this spec's weights, or pass --any-graph to take these if their names and shapes fit"
-        )
+        return "give this spec's weights, or pass --any-graph to take these if their names and shapes fit"
 
 
 def arrays(module: nn.Module) -> dict[str, np.ndarray]:

@@ -50,7 +50,7 @@ class DilatedSum(nn.Module):
 
     def __init__(self, pool: nn.MaxPool2d) -> None:
         super().__init__()
-        self.pool = pool
+        self.pool: Any = pool
 
     def forward(self, x):
         kernel = torch.ones(1, 1, *self.pool.kernel_size, dtype=x.dtype)

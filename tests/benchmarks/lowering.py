@@ -1,6 +1,6 @@
 """How long lowering and writing take, against torch's exporter and against one plain write of the same bytes.
 
-    python tests/benchmarks/lowering.py [--folder DIR] [--runs 5]
+    python -m tests.benchmarks.lowering [--folder DIR] [--runs 5]
 
 Each figure is the median of several runs after a warm-up, the ways in turns, each into a new file of the
 same folder, without waiting for the disk. Run it on a machine with nothing else to do: the weights' hash
@@ -21,8 +21,6 @@ from statistics import median
 from time import perf_counter
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import nn
 
 from netspec.ir.graph import Graph
@@ -30,6 +28,7 @@ from netspec.onnx_backend.export import export
 from netspec.pipeline import check
 from netspec.torch_backend.build import build
 from netspec.torch_backend.weights import arrays
+from tests.benchmarks.measuring.tables import show
 
 SPECS = Path(__file__).parents[2] / "specs"
 LARGE = 10_000_000  # bytes; below, a plain write measures little but the opening of a file
@@ -102,7 +101,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to write (default: the system's)")
     parser.add_argument("--runs", type=int, default=5, help="runs that count (default: 5)")
     arguments = parser.parse_args()
-    table = Table("network", "size", "netspec", "torch", "plain write", "torch / netspec", "netspec / plain")
+    columns = ("network", "size", "netspec", "torch", "plain write", "torch / netspec", "netspec / plain")
+    rows = []
     for name in ("lenet", "alexnet"):
         graph = check(SPECS / f"{name}.yaml").graph
         module = build(graph).eval()
@@ -113,14 +113,16 @@ def main() -> None:
             content = (folder / "model.onnx").read_bytes()
             ways = {"netspec": ours, "torch": torch_way(graph, module), "plain": plain_way(content)}
             seconds = measured(ways, folder, arguments.runs)
-        table.add_row(
-            name,
-            f"{len(content) / 1e6:.2f} MB",
-            *(f"{seconds[way] * 1e3:.1f} ms" for way in ways),
-            f"{seconds['torch'] / seconds['netspec']:.0f}",
-            f"{seconds['netspec'] / seconds['plain']:.2f}" if len(content) > LARGE else "",
+        rows.append(
+            (
+                name,
+                f"{len(content) / 1e6:.2f} MB",
+                *(f"{seconds[way] * 1e3:.1f} ms" for way in ways),
+                f"{seconds['torch'] / seconds['netspec']:.0f}",
+                f"{seconds['netspec'] / seconds['plain']:.2f}" if len(content) > LARGE else "",
+            )
         )
-    Console().print(table)
+    show(columns, rows)
 
 
 if __name__ == "__main__":

@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
-import pkgutil
 import string
 from collections.abc import Iterator
 
 import pytest
 
-import netspec
 from netspec.diagnostics import Diagnostic
-
-LANGUAGE_SIDE = ("diagnostics", "ir", "language", "ops", "analysis")
-
-
-def diagnostic_classes() -> list[type[Diagnostic]]:
-    """Every diagnostic that the language side of netspec defines, in the order of the codes."""
-    for package in LANGUAGE_SIDE:
-        base = importlib.import_module(f"netspec.{package}")
-        for module in pkgutil.walk_packages(base.__path__, f"{base.__name__}."):
-            importlib.import_module(module.name)
-
-    def below(cls: type[Diagnostic]) -> Iterator[type[Diagnostic]]:
-        for subclass in cls.__subclasses__():
-            yield subclass
-            yield from below(subclass)
-
-    found = [cls for cls in below(Diagnostic) if cls.__module__.startswith(netspec.__name__)]
-    return sorted((cls for cls in found if hasattr(cls, "code")), key=lambda cls: cls.code)
-
+from tests.errors.diagnostic_classes import diagnostic_classes
 
 CLASSES = diagnostic_classes()
 
@@ -74,7 +53,9 @@ def test_templates_hold_no_facts(cls: type[Diagnostic]) -> None:
 def source_of(cls: type[Diagnostic], name: str) -> str:
     """The source of a text's property where the class has its own; else nothing."""
     found = cls.__dict__.get(name)
-    return inspect.cleandoc(inspect.getsource(found.fget)) if isinstance(found, property) else ""
+    if not isinstance(found, property) or found.fget is None:
+        return ""
+    return inspect.cleandoc(inspect.getsource(found.fget))
 
 
 def templates(cls: type[Diagnostic], name: str) -> Iterator[str]:

@@ -88,10 +88,9 @@ class Case:
 
         With `as_exported`, real arguments are rounded to float32, which is what an ONNX file holds.
         """
-        arguments = self._inferred() | {
-            name: _argument(value, as_exported and self.dtype == "float32")
-            for name, value in self.arguments.items()
-        }
+        written = self._inferred() | dict(self.arguments)
+        rounded = as_exported and self.dtype == "float32"
+        arguments = {name: _argument(value, rounded) for name, value in written.items()}
         function = FUNCTIONS.get(self.op)
         with warnings.catch_warnings():
             # torch warns where a kernel has no elements, and then refuses to run it.
@@ -101,10 +100,11 @@ class Case:
         return module.to(dtype).eval() if dtype.is_floating_point else module.eval()
 
     def _inferred(self) -> dict[str, Any]:
-        """Arguments that torch wants and a spec leaves out, because the input has them."""
+        """What torch wants and a spec leaves out, and the real default, written out to be rounded."""
         axis = {"Conv2d": 1, "BatchNorm1d": 1, "BatchNorm2d": 1, "Linear": -1}.get(self.op)
         argument = {"Conv2d": "in_channels", "Linear": "in_features"}.get(self.op, "num_features")
-        return {} if axis is None else {argument: self.shapes[0][axis]}
+        inferred = {} if axis is None else {argument: self.shapes[0][axis]}
+        return inferred | ({"eps": 1e-5} if self.op.startswith("BatchNorm") else {})
 
     def feeds(self, seed: int = 0, scale: float = 1.0) -> list[Array]:
         """Inputs without ties, as far as the dtype allows."""
@@ -170,9 +170,8 @@ FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {"Add": _add, "Mul": _mul, "Con
 def run(module: nn.Module, feeds: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """The outputs of a module on copies of its inputs."""
     with torch.no_grad(), warnings.catch_warnings():
-        # Softmax without `dim`, whose rule is torch's own; and an even kernel with padding `same`.
+        # Softmax without `dim`: what it then takes is torch's own rule, and may be so.
         warnings.filterwarnings("ignore", "Implicit dimension choice")
-        warnings.filterwarnings("ignore", "Using padding='same'")
         given = module(*(feed.clone() for feed in feeds))
     return given if isinstance(given, tuple) else (given,)
 

@@ -54,6 +54,11 @@ def _least_size(kernel: int, dilation: int, padding: int, overhang: int = 0) -> 
     return max(1, dilation * (kernel - 1) + 1 - 2 * padding - overhang)
 
 
+def _size(draw: DrawFn, least: int, wild: bool) -> int:
+    """A size from `least` on; in a wild draw often just below."""
+    return draw(st.integers(max(1, least - 1), least + 2) if wild else st.integers(least, least + 6))
+
+
 @st.composite
 def conv2d(draw: DrawFn, wild: bool) -> Case:
     kernel, dilation, stride = (_pair(draw, 1, most, wild) for most in (4, 3, 3))
@@ -70,14 +75,16 @@ def conv2d(draw: DrawFn, wild: bool) -> Case:
     else:
         padding = _written(draw, amount)
     groups = _integer(draw, 1, 3, wild, 1)
-    channels = draw(st.integers(1, 4)) if wild else groups * draw(st.integers(1, 3))
-    out_channels = draw(st.integers(1, 6)) if wild else groups * draw(st.integers(1, 3))
+    divided = not wild or draw(st.integers(0, 3)) > 0
+    channels, out_channels = (
+        max(groups, 1) * draw(st.integers(1, 3)) if divided else draw(st.integers(1, 5)) for _ in range(2)
+    )
     sizes = []
     for k, d, p in zip(kernel, dilation, amount, strict=True):
-        least = 1 if wild else _least_size(k, d, p)
-        if not wild and mode in ("reflect", "circular"):
+        least = _least_size(k, d, p)
+        if mode in ("reflect", "circular"):
             least = max(least, p + (mode == "reflect"))
-        sizes.append(draw(st.integers(least, least + 6)))
+        sizes.append(_size(draw, least, wild))
     arguments = {
         "out_channels": out_channels,
         "kernel_size": _written(draw, kernel),
@@ -104,8 +111,8 @@ def _pool(draw: DrawFn, wild: bool, dilation: tuple[int, int]) -> tuple[dict[str
         p = _integer(draw, 0, max(k // 2, 0), wild, 1)
         padding.append(p)
         # A window must fit, and its first element behind the padding must lie in the input.
-        least = 1 if wild else max(_least_size(k, d, p, s - 1 if ceil_mode else 0), -p % d + 1)
-        sizes.append(draw(st.integers(least, least + 6)))
+        least = max(_least_size(k, d, p, s - 1 if ceil_mode else 0), -p % max(d, 1) + 1)
+        sizes.append(_size(draw, least, wild))
     arguments = {
         "kernel_size": _written(draw, kernel),
         "padding": _written(draw, (padding[0], padding[1])),
@@ -141,10 +148,8 @@ def adaptive_avg_pool2d(draw: DrawFn, wild: bool) -> Case:
     asked = [draw(st.none() | st.integers(1, 7)) for _ in range(2)]
     if wild and draw(st.integers(0, 5)) == 0:
         asked[0] = -1
-    sizes = [
-        draw(st.integers(1, 9) | st.sampled_from([times * max(ask or 1, 1) for times in (1, 2, 3)]))
-        for ask in asked
-    ]
+    divided = st.integers(1, 3) if draw(st.booleans()) else None
+    sizes = [draw(divided) * max(ask or 1, 1) if divided else draw(st.integers(1, 9)) for ask in asked]
     written = asked[0] if asked[0] == asked[1] and asked[0] and draw(st.booleans()) else asked
     shape = (draw(st.integers(1, 3)), draw(st.integers(1, 3)), *sizes)
     return Case("AdaptiveAvgPool2d", {"output_size": written}, (shape,))

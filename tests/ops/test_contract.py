@@ -39,6 +39,9 @@ ALLOWANCE = 4 * 2.0**-24  # of max|y|, where torch happens to round less
 LARGE = 1e3  # inputs of this size make what an exponential or a large sum overflows visible
 SAMPLES = 256  # inputs whose gradients together show every element that a maximum may come from
 
+# torch says, once a process, that an even kernel costs a copy of the input.
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+
 every_operation = pytest.mark.parametrize("op", STRATEGIES)
 
 
@@ -203,7 +206,7 @@ def wraps(case: Case, window: tuple[Axis, ...], position: tuple[int, ...]) -> bo
 
 
 @every_operation
-@draws(0.15)
+@draws(0.3)
 @given(data=st.data())
 def test_the_window_is_what_gradients_show(op: str, data: DataObject) -> None:
     case = data.draw(tame(op)).static()

@@ -109,6 +109,13 @@ def test_of_equal_maxima_the_first_in_reading_order_counts(tmp_path: Path) -> No
         assert (where == where[0, 0]).all()
 
 
+def test_a_batch_of_equal_values_has_nothing_left_of_them(tmp_path: Path) -> None:
+    shape = (4, 1, 56, 56)
+    case = Case("BatchNorm2d", {"affine": False, "track_running_stats": False}, (shape,))
+    for (y,) in computed(case, tmp_path, np.full(shape, 0.1, np.float32)):
+        assert np.abs(y).max() < 1e-5
+
+
 def test_windows_of_adaptive_pooling_overlap_where_they_do_not_divide(tmp_path: Path) -> None:
     case = Case("AdaptiveAvgPool2d", {"output_size": [1, 3]}, ((1, 1, 1, 5),))
     for (y,) in computed(case, tmp_path, image([[1, 2, 3, 4, 5]])):

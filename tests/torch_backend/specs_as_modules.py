@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import torch
 
 import netspec
 from netspec.ir.graph import Graph
+from netspec.torch_backend.build import build
 
 SPECS = Path(__file__).parents[2] / "specs"
 
@@ -43,6 +45,11 @@ def graph_of(text: str, folder: Path) -> Graph:
     path = folder / "spec.yaml"
     path.write_text(textwrap.dedent(text), encoding="utf-8")
     return netspec.check(path).graph
+
+
+def module_of(graph: Graph, **options: Any) -> Any:
+    """The graph's module; Any, since to a type checker a module's children could be tensors."""
+    return build(graph, **options)
 
 
 def feeds(graph: Graph, batch: int = 3) -> tuple[torch.Tensor, ...]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 import torch
-from specs_as_modules import graph_of
 from torch import nn
 
-from netspec.torch_backend.build import build
 from netspec.torch_backend.calibrate import calibrate, has_statistics
+from tests.torch_backend.specs_as_modules import graph_of, module_of
 
 TEXT = """
     netspec: 1
@@ -25,7 +24,7 @@ TEXT = """
 
 
 def test_statistics_are_those_of_the_batch(tmp_path):
-    module = build(graph_of(TEXT, tmp_path))
+    module = module_of(graph_of(TEXT, tmp_path))
     module.dropout_1.eval()
     module.one.running_mean.fill_(100)
     x = torch.randn(8, 2, 4, 4)
@@ -42,7 +41,7 @@ def test_statistics_are_those_of_the_batch(tmp_path):
 
 
 def test_modes_momenta_and_counters_are_as_before(tmp_path):
-    module = build(graph_of(TEXT, tmp_path))
+    module = module_of(graph_of(TEXT, tmp_path))
     module.eval()
     module.one.train()
     weights = {name: value.clone() for name, value in module.named_parameters()}
@@ -56,9 +55,9 @@ def test_modes_momenta_and_counters_are_as_before(tmp_path):
 
 
 def test_only_running_statistics_count(tmp_path):
-    assert has_statistics(build(graph_of(TEXT, tmp_path)))
+    assert has_statistics(module_of(graph_of(TEXT, tmp_path)))
     without = re.sub(r"momentum: \S+(?=})", "track_running_stats: false", TEXT)
-    module = build(graph_of(without, tmp_path))
+    module = module_of(graph_of(without, tmp_path))
     assert not has_statistics(module)
     calibrate(module, [torch.randn(4, 2, 4, 4)])
     assert not has_statistics(nn.Sequential(nn.Linear(2, 2)))

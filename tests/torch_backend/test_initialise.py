@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from specs_as_modules import graph_of
 from torch import nn
 
 from netspec.diagnostics import DiagnosticError
-from netspec.language.initialisation import DISTRIBUTIONS
-from netspec.torch_backend.build import build
+from netspec.language.distributions import DISTRIBUTIONS
 from netspec.torch_backend.initialise import stream
+from tests.torch_backend.specs_as_modules import graph_of, module_of
 
 TWO = """
     netspec: 1
@@ -23,7 +24,7 @@ THREE = TWO.replace("{Linear: {out_features: 5}, name: second}", "{Dropout: {p: 
     "      - {Linear: {out_features: 5}, name: between}\n      - {Linear: {out_features: 5}, name: second}\n"
 )
 
-RULES = {
+RULES: dict[str, dict[str, Any]] = {
     "uniform": {"a": -0.5, "b": 0.25},
     "normal": {"mean": 1.0, "std": 0.5},
     "trunc_normal": {"mean": 0.5, "std": 0.5, "a": -1.0, "b": 1.0},
@@ -48,29 +49,29 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 
 def test_one_seed_one_draw(tmp_path):
     graph = graph_of(TWO, tmp_path)
-    assert same(build(graph, seed=3), build(graph, seed=3))
-    assert not same(build(graph, seed=3), build(graph, seed=4))
-    first, second = build(graph).first.weight, build(graph).second.weight
+    assert same(module_of(graph, seed=3), module_of(graph, seed=3))
+    assert not same(module_of(graph, seed=3), module_of(graph, seed=4))
+    first, second = module_of(graph).first.weight, module_of(graph).second.weight
     assert not torch.equal(first[:, :4], second[:, :4])
 
 
 def test_a_new_layer_leaves_the_others_as_they_were(tmp_path):
-    two, three = build(graph_of(TWO, tmp_path)), build(graph_of(THREE, tmp_path))
+    two, three = module_of(graph_of(TWO, tmp_path)), module_of(graph_of(THREE, tmp_path))
     assert torch.equal(two.first.weight, three.first.weight)
     assert torch.equal(two.second.weight, three.second.weight)
 
 
 def test_whatever_the_caller_set_is_neither_used_nor_changed(tmp_path):
     graph = graph_of(TWO, tmp_path)
-    expected = build(graph)
+    expected = module_of(graph)
     torch.manual_seed(7)
     state = torch.get_rng_state()
-    assert same(build(graph), expected)
+    assert same(module_of(graph), expected)
     assert torch.equal(torch.get_rng_state(), state)
     try:
         torch.set_default_dtype(torch.float64)
         torch.set_default_device("meta")
-        again = build(graph)
+        again = module_of(graph)
         assert torch.get_default_dtype() == torch.float64
         assert torch.get_default_device().type == "meta"
     finally:
@@ -84,7 +85,7 @@ def test_the_random_state_comes_back_after_a_failure(tmp_path):
     graph = graph_of(text, tmp_path)
     state = torch.get_rng_state()
     with pytest.raises(DiagnosticError):
-        build(graph)
+        module_of(graph)
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -92,14 +93,14 @@ def test_the_random_state_comes_back_after_a_failure(tmp_path):
 def test_a_gpu_gets_the_weights_of_the_cpu_and_keeps_its_random_state(tmp_path):
     graph = graph_of(TWO, tmp_path)
     state = torch.cuda.get_rng_state()
-    module = build(graph, device="cuda")
+    module = module_of(graph, device="cuda")
     assert torch.equal(torch.cuda.get_rng_state(), state)
     assert module.first.weight.is_cuda
-    assert same(module.cpu(), build(graph))
+    assert same(module.cpu(), module_of(graph))
 
 
 def test_without_init_weights_are_torch_s_own(tmp_path):
-    module = build(graph_of(TWO, tmp_path), seed=5)
+    module = module_of(graph_of(TWO, tmp_path), seed=5)
     torch.manual_seed(stream(5, "second"))
     assert torch.equal(module.second.weight, nn.Linear(5, 5).weight)
 
@@ -121,9 +122,9 @@ def test_a_distribution_is_torch_s(name, tmp_path):
             name: layer
             init: {{weight: {{{name}: {{{words}}}}}}}
     """
-    module = build(graph_of(text, tmp_path), seed=9)
+    module = module_of(graph_of(text, tmp_path), seed=9)
     torch.manual_seed(stream(9, "layer"))
-    expected = nn.Conv2d(4, 6, 3) if name == "dirac" else nn.Linear(4, 6)
+    expected: Any = nn.Conv2d(4, 6, 3) if name == "dirac" else nn.Linear(4, 6)
     getattr(nn.init, f"{name}_")(expected.weight, **RULES[name])
     assert torch.equal(module.layer.weight, expected.weight)
     assert torch.equal(module.layer.bias, expected.bias)
@@ -139,7 +140,7 @@ def test_literal_values_stand_where_they_are_written(tmp_path):
             name: layer
             init: {weight: [[1, 2, 3], [4, 5.5, -6]], bias: 0.25}
     """
-    module = build(graph_of(text, tmp_path))
+    module = module_of(graph_of(text, tmp_path))
     assert module.layer.weight.tolist() == [[1, 2, 3], [4, 5.5, -6]]
     assert module.layer.bias.tolist() == [0.25, 0.25]
     assert module.layer.weight.dtype == torch.float32
@@ -162,7 +163,7 @@ def test_what_torch_cannot_draw_well_is_refused(rule, tmp_path):
           - {{Linear: {{out_features: 2}}, name: layer, init: {{weight: {rule}}}}}
     """
     with pytest.raises(DiagnosticError) as caught:
-        build(graph_of(text, tmp_path))
+        module_of(graph_of(text, tmp_path))
     (fault,) = caught.value.diagnostics
     assert fault.span is not None
     if fault.code != "NS574":  # the language refuses some already

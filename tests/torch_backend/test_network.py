@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from specs_as_modules import RICH, SPECS, feeds, graph_of
 from torch import nn
 
 import netspec
 from netspec.ir.graph import Graph
-from netspec.torch_backend.build import build, class_name
+from netspec.torch_backend.build import class_name
+from tests.torch_backend.specs_as_modules import RICH, SPECS, feeds, graph_of, module_of
 
 HIDDEN = [f"hidden.{number}" for number in range(11)]
 
@@ -48,7 +48,7 @@ class HandWritten(nn.Module):
 
 
 def test_it_computes_what_the_hand_written_module_computes(rich):
-    module, expected = build(rich), HandWritten()
+    module, expected = module_of(rich), HandWritten()
     expected.load_state_dict(module.state_dict())
     inputs = feeds(rich)
     for mode in (True, False):
@@ -64,11 +64,11 @@ def test_it_computes_what_the_hand_written_module_computes(rich):
 
 
 def test_the_state_dict_is_the_hand_written_one_in_the_order_of_the_spec(rich):
-    assert list(build(rich).state_dict()) == list(HandWritten().state_dict())
+    assert list(module_of(rich).state_dict()) == list(HandWritten().state_dict())
 
 
 def test_the_tree_has_the_names_of_the_spec(rich):
-    module = build(rich)
+    module = module_of(rich)
     layers = ["stem", "hidden", "batch_norm2d_1", "pool", "adaptive_avg_pool2d_1", "flatten_1"]
     assert [name for name, _ in module.named_children()] == [*layers, "both", "dropout_1"]
     assert isinstance(module.hidden, nn.ModuleList)
@@ -82,13 +82,13 @@ def test_scopes_in_scopes(tmp_path):
         inputs: {x: [batch, 3]}
         layers: [{Linear: {out_features: 3}, name: a, repeat: 3}, Tanh]
     """
-    module = build(graph_of(text, tmp_path))
+    module = module_of(graph_of(text, tmp_path))
     assert [type(child).__name__ for child in module.children()] == ["ModuleList", "Tanh"]
     assert len(module.a) == 3
 
 
 def test_it_prints_as_its_layers(rich):
-    module = build(rich)
+    module = module_of(rich)
     lines = str(module).splitlines()
     assert lines[0] == "Rich("
     assert lines[2] == "  (hidden): ModuleList("
@@ -124,7 +124,7 @@ def saved_and_loaded(module: nn.Module) -> nn.Module:
     "copied", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module)), saved_and_loaded]
 )
 def test_copies_are_whole_and_apart(rich, copied):
-    module = build(rich).eval()
+    module = module_of(rich).eval()
     module.tag = "mine"
     module.hidden[3].weight.requires_grad_(False)
     module.hidden[1].register_forward_hook(note_call)
@@ -134,7 +134,7 @@ def test_copies_are_whole_and_apart(rich, copied):
     assert again.batch_norm2d_1.training
     again.eval()
     assert (type(again).__name__, str(again), again.tag) == ("Rich", str(module), "mine")
-    assert isinstance(again.hidden, nn.ModuleList)
+    assert type(again.hidden) is nn.ModuleList
     assert not again.hidden[3].weight.requires_grad
     assert list(again.state_dict()) == list(module.state_dict())
     inputs = feeds(rich)
@@ -147,7 +147,7 @@ def test_copies_are_whole_and_apart(rich, copied):
 
 
 def test_a_shallow_copy_shares_its_layers(rich):
-    module = build(rich)
+    module = module_of(rich)
     again = copy.copy(module)
     assert again is not module
     assert again.stem is module.stem
@@ -155,7 +155,7 @@ def test_a_shallow_copy_shares_its_layers(rich):
 
 
 def test_weights_go_through_torch_save_and_back(rich, tmp_path):
-    module, other = build(rich, seed=1).eval(), build(rich, seed=2).eval()
+    module, other = module_of(rich, seed=1).eval(), module_of(rich, seed=2).eval()
     torch.save(module.state_dict(), tmp_path / "weights.pt")
     other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
     assert equal(module(*feeds(rich)), other(*feeds(rich)))
@@ -164,7 +164,7 @@ def test_weights_go_through_torch_save_and_back(rich, tmp_path):
 @pytest.mark.parametrize("spec", sorted(path.stem for path in SPECS.glob("*.yaml")))
 def test_every_spec_exports_and_compiles_whole(spec):
     graph = netspec.check(SPECS / f"{spec}.yaml").graph
-    module = build(graph).eval()
+    module = module_of(graph).eval()
     inputs = feeds(graph, batch=2)
     with torch.no_grad():
         expected = module(*inputs)
@@ -181,7 +181,7 @@ def test_every_spec_exports_and_compiles_whole(spec):
 
 
 def test_several_inputs_and_outputs_compile_and_export(rich):
-    module = build(rich).eval()
+    module = module_of(rich).eval()
     inputs = feeds(rich)
     torch._dynamo.reset()
     expected = module(*inputs)
@@ -194,13 +194,13 @@ def test_several_inputs_and_outputs_compile_and_export(rich):
 
 
 def test_inputs_go_by_their_names_too(rich):
-    module = build(rich).eval()
+    module = module_of(rich).eval()
     image, other = feeds(rich)
     assert equal(module(other=other, image=image), module(image, other))
 
 
 def test_hooks_see_every_layer_and_gradients_reach_every_parameter(rich):
-    module = build(rich)
+    module = module_of(rich)
     seen: list[str] = []
     for name, layer in module.named_modules():
         layer.register_forward_hook(lambda *_, name=name: seen.append(name))
@@ -211,7 +211,7 @@ def test_hooks_see_every_layer_and_gradients_reach_every_parameter(rich):
 
 
 def test_modes_and_dtypes_reach_every_layer(rich):
-    module = build(rich)
+    module = module_of(rich)
     assert all(part.training for part in module.modules())
     module.eval()
     assert not any(part.training for part in module.modules())
@@ -226,7 +226,7 @@ def test_the_meta_device_allocates_nothing(tmp_path):
         inputs: {x: [batch, 1000000]}
         layers: [{Linear: {out_features: 1000000}}, BatchNorm1d]
     """  # four terabytes
-    module = build(graph_of(text, tmp_path), device="meta")
+    module = module_of(graph_of(text, tmp_path), device="meta")
     assert {tensor.device.type for tensor in module.state_dict().values()} == {"meta"}
     assert module(torch.empty(7, 1_000_000, device="meta")).shape == (7, 1_000_000)
 
@@ -238,7 +238,7 @@ def test_a_layer_too_large_for_the_memory(tmp_path):
         layers: [{Linear: {out_features: 100000000}, name: giant}]
     """
     with pytest.raises(netspec.DiagnosticError) as caught:
-        build(graph_of(text, tmp_path))
+        module_of(graph_of(text, tmp_path))
     (fault,) = caught.value.diagnostics
     assert fault.code == "NS573"
     assert fault.text.startswith("torch cannot make layer giant: ")

@@ -12,13 +12,12 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from specs_as_modules import RICH, graph_of
 
 from netspec.diagnostics import Diagnostic, DiagnosticError
 from netspec.ir.fingerprint import graph_hash
 from netspec.ir.graph import Graph
-from netspec.torch_backend.build import build
 from netspec.torch_backend.weights import arrays, load, read_weights, save_weights
+from tests.torch_backend.specs_as_modules import RICH, graph_of, module_of
 
 SMALL = """
     netspec: 1
@@ -39,13 +38,13 @@ def graph(tmp_path: Path) -> Graph:
 
 def refusal(graph: Graph, path: Path) -> Diagnostic:
     with pytest.raises(DiagnosticError) as caught:
-        load(build(graph), read_weights(path, graph), str(path))
+        load(module_of(graph), read_weights(path, graph), str(path))
     (fault,) = caught.value.diagnostics
     return fault
 
 
 def test_a_file_holds_the_state_dict_and_the_hash_of_the_graph(graph, tmp_path):
-    module = build(graph, seed=1)
+    module = module_of(graph, seed=1)
     path = tmp_path / "new" / "weights.safetensors"
     save_weights(module, graph, path)
     assert [child.name for child in path.parent.iterdir()] == [path.name]
@@ -58,12 +57,12 @@ def test_a_file_holds_the_state_dict_and_the_hash_of_the_graph(graph, tmp_path):
 
 def test_weights_come_back(tmp_path):
     graph = graph_of(RICH, tmp_path)
-    module = build(graph, seed=1)
+    module = module_of(graph, seed=1)
     with torch.no_grad():
         module.batch_norm2d_1.running_mean.fill_(3)
     save_weights(module, graph, tmp_path / "w")
     for device in ("meta", "cpu"):
-        other = build(graph, seed=2, device=device)
+        other = module_of(graph, seed=2, device=device)
         other.stem.weight.requires_grad_(False)
         load(other, read_weights(tmp_path / "w", graph))
         assert {name: v.tolist() for name, v in other.state_dict().items()} == {
@@ -75,7 +74,7 @@ def test_weights_come_back(tmp_path):
 
 
 def test_arrays_share_the_module_s_memory_both_ways(graph):
-    module = build(graph)
+    module = module_of(graph)
     views = arrays(module)
     assert list(views) == list(module.state_dict())
     views["first.weight"][0, 0] = 42
@@ -89,7 +88,7 @@ def test_arrays_share_the_module_s_memory_both_ways(graph):
 
 def test_an_older_file_is_replaced_whole_or_stays(graph, tmp_path, monkeypatch):
     path = tmp_path / "weights"
-    save_weights(build(graph, seed=1), graph, path)
+    save_weights(module_of(graph, seed=1), graph, path)
     before = path.read_bytes()
 
     def interrupted(*_: object, **__: object) -> None:
@@ -98,9 +97,9 @@ def test_an_older_file_is_replaced_whole_or_stays(graph, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("safetensors.torch.save_file", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            save_weights(build(graph, seed=2), graph, path)
+            save_weights(module_of(graph, seed=2), graph, path)
     assert path.read_bytes() == before
-    save_weights(build(graph, seed=2), graph, path)
+    save_weights(module_of(graph, seed=2), graph, path)
     assert path.read_bytes() != before
     assert sorted(child.name for child in tmp_path.iterdir()) == ["spec.yaml", "weights"]
 
@@ -109,12 +108,12 @@ def test_a_file_that_cannot_be_written(graph, tmp_path):
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "weights"):
         with pytest.raises(DiagnosticError) as caught:
-            save_weights(build(graph), graph, path)
+            save_weights(module_of(graph), graph, path)
         assert caught.value.diagnostics[0].code == "NS511"
 
 
 def test_the_counters_may_be_missing_and_floats_of_other_widths_fit(graph, tmp_path):
-    module = build(graph)
+    module = module_of(graph)
     tensors = {n: v.double() for n, v in module.state_dict().items() if "num_batches" not in n}
     save_file(tensors, tmp_path / "w")
     load(module, read_weights(tmp_path / "w", graph))
@@ -123,7 +122,7 @@ def test_the_counters_may_be_missing_and_floats_of_other_widths_fit(graph, tmp_p
 
 
 def test_every_difference_is_named(graph, tmp_path):
-    state = build(graph).state_dict()
+    state = module_of(graph).state_dict()
     state["first.weight"] = torch.zeros(2, 4)
     state["last.bais"] = state.pop("last.bias")
     state["last.weight"] = state["last.weight"].int()
@@ -144,7 +143,7 @@ def test_every_difference_is_named(graph, tmp_path):
 
 
 def test_after_a_refusal_the_module_is_as_it_was(graph):
-    module = build(graph)
+    module = module_of(graph)
     before = module.first.weight.tolist()
     with pytest.raises(DiagnosticError, match="weights does not hold the weights of this network: 7 tens"):
         load(module, {"first.weight": torch.zeros(2, 3)})
@@ -152,13 +151,13 @@ def test_after_a_refusal_the_module_is_as_it_was(graph):
 
 
 def test_weights_of_another_graph_need_a_word(graph, tmp_path):
-    module = build(graph)
+    module = module_of(graph)
     save_weights(module, graph, tmp_path / "w")
     other = graph_of(OTHER, tmp_path)
     assert refusal(other, tmp_path / "w").code == "NS572"
     assert "--any-graph" in refusal(other, tmp_path / "w").help
     read = read_weights(tmp_path / "w", other, any_graph=True)
-    load(build(other), read)
+    load(module_of(other), read)
     assert read["first.weight"].tolist() == module.first.weight.tolist()
 
 
@@ -194,7 +193,7 @@ def test_files_that_hold_no_weights(kind, graph, tmp_path):
 
 def test_a_file_that_was_cut_off(graph, tmp_path):
     path = tmp_path / "weights"
-    save_weights(build(graph), graph, path)
+    save_weights(module_of(graph), graph, path)
     whole = path.read_bytes()
     for length in range(0, len(whole), 40):
         path.write_bytes(whole[:length])
@@ -214,13 +213,13 @@ def test_files_that_cannot_be_read(graph, tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission(graph, tmp_path):
     path = tmp_path / "weights"
-    save_weights(build(graph), graph, path)
+    save_weights(module_of(graph), graph, path)
     path.chmod(0)
     assert refusal(graph, path).text.endswith("permission denied")
 
 
 def test_a_checkpoint_of_torch_save_is_not_opened(graph, tmp_path):
-    torch.save(build(graph).state_dict(), tmp_path / "weights.pt")
+    torch.save(module_of(graph).state_dict(), tmp_path / "weights.pt")
     fault = refusal(graph, tmp_path / "weights.pt")
     assert fault.code == "NS575"
     assert "safetensors.torch.save_file" in fault.help
