@@ -175,7 +175,9 @@ def build(
     from netspec.display.outcome import built_text, report_json
     from netspec.display.progress import ProgressDisplay
     from netspec.pipeline import build as build_spec
+    from netspec.process import let_threads_sleep
 
+    let_threads_sleep()
     codes = [DONE]
     reports = []
     for spec, checked, diagnostics in _distinct(list(_checked(specs, set_)), out):
@@ -227,7 +229,9 @@ def verify(
     from netspec.display.outcome import certificate_text
     from netspec.display.progress import ProgressDisplay
     from netspec.pipeline import verify_file
+    from netspec.process import let_threads_sleep
 
+    let_threads_sleep()
     with ProgressDisplay(str(model)) as progress:
         _, certificate = verify_file(model, samples=samples, seed=seed, progress=progress)
     if format is Format.json:

@@ -169,6 +169,12 @@ main()
 """
 
 
+READY = """
+from netspec.cli import main
+print("ready", flush=True)
+main()
+"""
+
 NOTHING = """
 import signal
 from netspec.process import run
@@ -191,8 +197,10 @@ def test_a_signal_in_the_midst_of_a_build_leaves_nothing(name, tmp_path):
 
 
 def test_a_signal_while_libraries_load_leaves_nothing(tmp_path):
-    process = start("build", LENET, "--out", tmp_path / "out")
-    time.sleep(0.8)  # typer is there, torch not yet
+    process = start("build", LENET, "--out", tmp_path / "out", code=READY)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     code, _, err = finish(process)
     assert (code, err.splitlines()[-1:]) == (130, ["interrupted; nothing was left half written"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -85,8 +86,14 @@ def make_operation(
         else:
             values[key] = value
     try:
-        made = operation.model_validate(values)
+        made = operation.model_validate(values) if values else _without_arguments(operation)
     except ValidationError as error:
         collector.extend(argument_faults(name, operation, error, arguments, values, place, unknown))
         return None
     return None if unknown else made
+
+
+@cache
+def _without_arguments(operation: type[Op]) -> Op:
+    """The operation as it is when nothing is said; being frozen, one serves all layers."""
+    return operation.model_validate({})

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 from netspec.diagnostics import Collector, Diagnostic
 from netspec.ir.dim import Bounds
+from netspec.ir.graph import Preprocess
 from netspec.language.inputs import load_bounds, load_inputs, load_preprocess
 from netspec.language.names import check_name
 from netspec.language.outputs import Output, load_outputs
 from netspec.language.parameters import Parameters, load_parameters
 from netspec.language.resolve import Resolver
-from netspec.language.sections import FileSection, InputSection, PreprocessSection
+from netspec.language.sections import FileSection, InputSection
 from netspec.language.steps import Step, load_steps
 from netspec.language.tree import Tree
 from netspec.language.validation import WrongValue, first_line, quoted, validated
@@ -64,7 +65,7 @@ class Document(NamedTuple):
     tree: Tree
     name: str
     inputs: Mapping[str, InputSection | None]
-    preprocess: Mapping[str, PreprocessSection]
+    preprocess: Mapping[str, Preprocess]
     bounds: Mapping[str, Bounds]
     parameters: Parameters
     steps: tuple[Step, ...]

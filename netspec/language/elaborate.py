@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Collector, Diagnostic, Note, Severity, Span, spell
 from netspec.ir.dim import UNKNOWN, symbol
@@ -14,16 +14,18 @@ from netspec.language.arguments import find_operation, make_operation, meant_ope
 from netspec.language.document import Document
 from netspec.language.flow import Flow
 from netspec.language.infer import Inference
-from netspec.language.initialisation import Drawing, Plan, load_plan
 from netspec.language.names import check_name, snake_case
 from netspec.language.outputs import OutputResolver
-from netspec.language.preprocess import preprocess_rule
 from netspec.language.references import DuplicateName, Layer, Names
 from netspec.language.resolve import Resolver, holds_expression
 from netspec.language.sections import InputSection
 from netspec.language.steps import Step
+from netspec.language.tree import Tree
 from netspec.language.validation import WrongValue, advice_on, quoted
 from netspec.ops.base import Op
+
+if TYPE_CHECKING:
+    from netspec.language.initialisation import Drawing, Plan
 
 NODE_LIMIT = 1_000_000  # layers of one network, repetitions counted
 
@@ -84,7 +86,7 @@ class _Elaborator:
         self.scope: dict[str, Any] = dict(document.parameters.values)
         complete = document.complete and document.parameters.complete
         self.resolver = Resolver(self.scope, self.inference.bounds, collector, complete=complete)
-        self.drawing = Drawing(self._plan_of_file(), collector)
+        self.drawing = self._drawing()
 
     def graph(self) -> Graph | None:
         """The whole graph; only complete when nothing was collected that is an error."""
@@ -101,18 +103,22 @@ class _Elaborator:
         self.inference.check_declared(self._places_of_dims())
         if self.collector.failed:
             return None
-        self.drawing.check_use()
+        if self.drawing is not None:
+            self.drawing.check_use()
         self._check_use(inputs, outputs)
         resolved = {**document.tree.value, "netspec": 1, "name": document.name}
         if document.parameters.values:
             resolved["params"] = dict(document.parameters.values)
         return Graph(document.name, inputs, tuple(self.nodes), outputs, self.inference.bounds, resolved)
 
-    def _plan_of_file(self) -> Plan | None:
-        entry = self.document.tree.entries.get("init")
-        if entry is None or entry.value.value is None:
+    def _drawing(self) -> Drawing | None:
+        """What says how weights are drawn; None, and nothing is loaded for it, where no `init` is."""
+        trees = (self.document.tree, *(step.tree for step in self.document.steps))
+        if not any("init" in tree.entries for tree in trees):
             return None
-        return load_plan(entry.value, self.resolver, self.collector, of_step=False)
+        from netspec.language.initialisation import Drawing
+
+        return Drawing(self._plan(self.document.tree, of_step=False), self.collector)
 
     def _places_of_dims(self) -> dict[str, Span]:
         dims = self.document.tree.find(("dims",))
@@ -151,8 +157,7 @@ class _Elaborator:
             self.scope.setdefault(name, type)
             if len(self.document.inputs) == 1:
                 self.scope["in"] = type
-            preprocess = self.document.preprocess.get(name)
-            yield GraphInput(value, span, None if preprocess is None else preprocess_rule(preprocess))
+            yield GraphInput(value, span, self.document.preprocess.get(name))
 
     def _input_type(self, section: InputSection) -> TensorType:
         bounds = self.inference.bounds
@@ -166,7 +171,7 @@ class _Elaborator:
         """Add a step's nodes; the value that the next step's `prev` means."""
         operation = self._operation(step)
         sources = None if operation is None else self.flow.sources(step, operation, previous)
-        plan = self._plan_of_step(step)
+        plan = self._plan(step.tree, of_step=True)
         times = self._repeat(step)
         if operation is None or sources is None or times is UNKNOWN or step.broken:
             if operation is not None:
@@ -231,18 +236,18 @@ class _Elaborator:
         for value in values[1:]:
             self.origins[value.name] = step.place
         node = Node(name, made, tuple(sources), values, step.place)
-        if plan is not None or self.drawing.plan is not None:
-            node = self._drawn(node, plan)
+        if self.drawing is not None:
+            node = self._drawn(node, self.drawing, plan)
         self.nodes.append(node)
         return Layer(values[0], step.place, made, dict(zip(ports, values, strict=True)))
 
-    def _drawn(self, node: Node, plan: Plan | None) -> Node:
+    def _drawn(self, node: Node, drawing: Drawing, plan: Plan | None) -> Node:
         """The node with the rules by which its parameters are drawn."""
         if any(
             value.type.shape is None or UNKNOWN in value.type.shape for value in node.inputs + node.outputs
         ):
             return node  # its weights have no shape
-        rules = self.drawing.rules(node, plan)
+        rules = drawing.rules(node, plan)
         return Node(node.name, node.op, node.inputs, node.outputs, node.span, rules) if rules else node
 
     def _repeat(self, step: Step) -> Any:
@@ -265,11 +270,14 @@ class _Elaborator:
             return UNKNOWN
         return times
 
-    def _plan_of_step(self, step: Step) -> Plan | None:
-        entry = step.tree.entries.get("init")
+    def _plan(self, tree: Tree, *, of_step: bool) -> Plan | None:
+        """What the `init` of a step or of the file says."""
+        entry = tree.entries.get("init")
         if entry is None or entry.value.value is None:
             return None
-        return load_plan(entry.value, self.resolver, self.collector, of_step=True)
+        from netspec.language.initialisation import load_plan
+
+        return load_plan(entry.value, self.resolver, self.collector, of_step=of_step)
 
     def _outputs(self, previous: Value | None) -> Iterator[GraphOutput]:
         asked, steps = self.document.outputs, self.document.steps

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from netspec.diagnostics import Collector, Diagnostic, nearest, spell
 from netspec.ir.dim import Bounds
+from netspec.ir.graph import Preprocess
 from netspec.language.names import check_name, named_entries
-from netspec.language.preprocess import Examination
 from netspec.language.resolve import Resolver
 from netspec.language.sections import DimSection, InputSection, PreprocessSection
 from netspec.language.tree import Entry, Tree
@@ -110,12 +110,12 @@ def load_preprocess(
     bounds: Mapping[str, Bounds],
     resolver: Resolver,
     collector: Collector,
-) -> dict[str, PreprocessSection]:
+) -> dict[str, Preprocess]:
     """The `preprocess` of each input that has one.
 
     Errors: NS202 and NS204; NS227 where it does not fit the input.
     """
-    found: dict[str, PreprocessSection] = {}
+    found: dict[str, Preprocess] = {}
     for name, given in inputs.items():
         if given is None or given.preprocess is None:
             continue
@@ -123,7 +123,9 @@ def load_preprocess(
         where = f"preprocess of {spell(name)}"
         section = validated(PreprocessSection, where, place, given.preprocess, collector)
         if section is not None:
-            found[name] = section
+            from netspec.language.preprocess import Examination, preprocess_rule
+
+            found[name] = preprocess_rule(section)
             collector.extend(Examination(name, section, given, place, bounds).faults())
     return found
 

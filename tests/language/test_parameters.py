@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from netspec.diagnostics import Collector
 from netspec.ir.fingerprint import graph_hash
+from netspec.ir.graph import Distribution
 from netspec.language.parameters import load_parameters
 from netspec.language.source import parse
 from tests.language.spec_text import checked, codes, faults, graph, shapes, spec
@@ -94,8 +95,8 @@ def test_expressions_stand_wherever_values_do() -> None:
     )
     assert shapes(network) == {"features.0": "(batch, 6, H, 24)", "features.1": "(batch, 6, H, 24)"}
     assert network.bounds["H"].min == 6
-    assert network.nodes[0].init["weight"].arguments["std"] == 0.5
-    assert not network.nodes[0].op.bias
+    assert network.nodes[0].init == {"weight": Distribution("normal", {"mean": 0.0, "std": 0.5})}
+    assert network.nodes[0].op.model_dump()["bias"] is False
 
 
 def test_prev_is_what_the_step_before_gave() -> None:

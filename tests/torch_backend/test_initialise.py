@@ -81,8 +81,8 @@ def test_whatever_the_caller_set_is_neither_used_nor_changed(tmp_path):
 
 
 def test_the_random_state_comes_back_after_a_failure(tmp_path):
-    text = TWO + "    init: {uniform: {a: 1, b: 0}}\n"
-    graph = graph_of(text, tmp_path)
+    giant = "{Linear: {out_features: 100000000}},\n".replace(",\n", "\n      - ") * 2
+    graph = graph_of(TWO + f"      - {giant}Tanh\n", tmp_path)
     state = torch.get_rng_state()
     with pytest.raises(DiagnosticError):
         module_of(graph)
