@@ -84,11 +84,15 @@ def check(
 
     everything: list[Diagnostic] = []
     reports = []
+    code = DONE
     for spec, checked, diagnostics in _checked(specs, set_):
         everything += diagnostics
-        reports.append(checked_json(spec, diagnostics, checked is not None))
-        if format is CheckFormat.text and checked is not None:
+        if checked is None:
+            code = SPEC_AT_FAULT
+        elif format is CheckFormat.text:
             print(checked_line(spec, checked.graph))
+        if format is CheckFormat.json:
+            reports.append(checked_json(spec, diagnostics, checked is not None))
     if format is CheckFormat.text:
         print_diagnostics(everything)
     elif format is CheckFormat.github:
@@ -97,7 +101,7 @@ def check(
         sys.stdout.write(render_github(everything))
     else:
         _print_json(reports)
-    _leave(DONE if all(report["ok"] for report in reports) else SPEC_AT_FAULT)
+    _leave(code)
 
 
 @app.command()

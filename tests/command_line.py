@@ -19,6 +19,15 @@ SPECS = ROOT / "specs"
 LENET = SPECS / "lenet.yaml"
 IMAGES = ROOT / "tests" / "data" / "fashion-mnist-subset" / "t10k-images-idx3-ubyte.gz"
 
+TINY = """\
+netspec: 1
+name: {name}
+inputs: {{x: [batch, 4]}}
+layers:
+  - Linear: {{out_features: 3}}
+  - {last}
+"""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -46,3 +55,10 @@ def netspec(*arguments: object, stdin: str = "") -> Outcome:
 def files(folder: Path) -> list[str]:
     """Every name below a folder, hidden ones too; empty where there is no folder."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def tiny(folder: Path, name: str = "tiny", last: str = "Tanh") -> Path:
+    """A file with a small spec."""
+    path = folder / f"{name}.yaml"
+    path.write_text(TINY.format(name=name, last=last), encoding="utf-8")
+    return path

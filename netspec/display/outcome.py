@@ -54,14 +54,21 @@ def built_text(built: Built) -> None:
     """Print what `build` made and what verification found of it, to stdout."""
     certificate = built.certificate
     if built.path is not None:
-        origin = "given weights" if built.trained else "untrained weights"
         size = size_text(built.export.size)
-        print(f"{shown(built.path)}: {certificate.verdict}, {size}, opset {built.export.opset}, {origin}")
+        weights = _weights(built)
+        print(f"{shown(built.path)}: {certificate.verdict}, {size}, opset {built.export.opset}, {weights}")
     else:
         print(f"{built.checked.graph.name}: {certificate.verdict}, so no model was written")
     certificate_text(certificate)
     if built.rejected is not None:
         print(f"  the rejected file is {shown(built.rejected)}")
+
+
+def _weights(built: Built) -> str:
+    """Where the weights came from."""
+    if not any(node.op.weights(*node.input_types) for node in built.checked.graph):
+        return "no weights"
+    return "given weights" if built.trained else "untrained weights"
 
 
 def report_json(spec: str, diagnostics: Sequence[Diagnostic], built: Built | None) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class _Elaborator:
             self.drawing.check_use()
         self._check_use(inputs, outputs)
         resolved = {**document.tree.value, "netspec": 1, "name": document.name}
+        resolved.pop("$schema", None)  # for editors only
         if document.parameters.values:
             resolved["params"] = dict(document.parameters.values)
         return Graph(document.name, inputs, tuple(self.nodes), outputs, self.inference.bounds, resolved)

@@ -139,6 +139,9 @@ class FileSection(Section):
     outputs: Annotated[
         list[Any] | dict[str, Any], Expected("a list of layers, or a mapping from names to layers")
     ] | (None) = Field(None, description="What the network gives; left out, the last layer.")
+    schema_: Annotated[str, Expected("the address of a JSON Schema")] | None = Field(
+        None, alias="$schema", description="Where editors find the schema of a JSON spec; netspec ignores it."
+    )
 
 
 _EXAMPLES = {

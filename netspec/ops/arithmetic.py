@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.diagnostics import Diagnostic, Severity, spell
@@ -149,14 +149,18 @@ class Combination(Op):
             if other.dtype != first.dtype:
                 expected = f"elements of one type; the first input has {first.dtype}"
                 raise Fault(WrongDType(op=op, expected=expected, dtype=other.dtype), input=number)
-            shared = min(first.rank, other.rank)
-            for axis in range(-shared, 0):
-                left, right = first.known[axis], other.known[axis]
-                if left != 1 and right != 1:
-                    mismatch = CannotCombine(
-                        op=op, axis=axis, first=first, other=other, left=left, right=right
-                    )
-                    yield Same(left, right, Fault(mismatch, input=number))
+            yield from self._agrees((first, *others[: number - 1]), other, number)
+
+    def _agrees(self, earlier: Sequence[TensorType], other: TensorType, number: int) -> Iterator[Demand]:
+        """Demand that every size of an input, unless it is 1, be that of the earlier ones that are not 1."""
+        op = type(self).__name__
+        for axis in range(-other.rank, 0):
+            right = other.known[axis]
+            first = next((x for x in earlier if x.rank >= -axis and x.known[axis] != 1), None)
+            if first is not None and right != 1:
+                left = first.known[axis]
+                mismatch = CannotCombine(op=op, axis=axis, first=first, other=other, left=left, right=right)
+                yield Same(left, right, Fault(mismatch, input=number))
 
     def remarks(self, first: TensorType, *others: TensorType) -> Iterator[Fault]:
         for number, other in enumerate(others, start=1):

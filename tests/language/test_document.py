@@ -45,6 +45,13 @@ def test_a_resolved_spec_has_its_parameters_set() -> None:
     assert str(again.outputs[0].value.type) == "(batch, 47)"
 
 
+def test_the_schema_s_address_is_for_editors_alone() -> None:
+    plain = parse((ROOT / "specs" / "lenet.yaml").read_text(encoding="utf-8"), "lenet.yaml", "yaml").value
+    addressed = {"$schema": "../netspec.schema.json", **plain}
+    graph = check_text(json.dumps(addressed), "lenet.json").graph
+    assert graph.resolved == check_text(json.dumps(plain), "lenet.json").graph.resolved
+
+
 def test_the_name_is_the_file_s_where_none_is_given(tmp_path: Path) -> None:
     path = tmp_path / "my_net.yaml"
     path.write_text(spec("- ReLU").replace("name: net\n", ""))

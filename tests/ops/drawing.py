@@ -148,8 +148,10 @@ def adaptive_avg_pool2d(draw: DrawFn, wild: bool) -> Case:
     asked = [draw(st.none() | st.integers(1, 7)) for _ in range(2)]
     if wild and draw(st.integers(0, 5)) == 0:
         asked[0] = -1
-    divided = st.integers(1, 3) if draw(st.booleans()) else None
-    sizes = [draw(divided) * max(ask or 1, 1) if divided else draw(st.integers(1, 9)) for ask in asked]
+    divided = draw(st.booleans())
+    sizes = [
+        draw(st.integers(1, 3)) * max(ask or 1, 1) if divided else draw(st.integers(1, 9)) for ask in asked
+    ]
     written = asked[0] if asked[0] == asked[1] and asked[0] and draw(st.booleans()) else asked
     shape = (draw(st.integers(1, 3)), draw(st.integers(1, 3)), *sizes)
     return Case("AdaptiveAvgPool2d", {"output_size": written}, (shape,))

@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
+from netspec.diagnostics import DiagnosticError
 from netspec.ir.tensor import evaluate
 from netspec.onnx_backend.export import export
 from netspec.torch_backend.build import build
@@ -68,6 +69,12 @@ def computed(case: Case, folder: Path, feed: Array, **weights: Array) -> tuple[l
 
 def image(rows: list[list[int]]) -> Array:
     return np.array([[rows]], np.float32)
+
+
+@pytest.mark.parametrize("op", ["Add", "Mul"])
+def test_inputs_must_fit_each_other_and_not_the_first_alone(op: str) -> None:
+    with pytest.raises(DiagnosticError, match=rf"{op} cannot combine \(3,\) and \(2,\)"):
+        Case(op, {}, ((1,), (3,), (2,))).graph()
 
 
 def test_a_kernel_of_plus_and_minus_one_finds_edges(tmp_path: Path) -> None:
