@@ -184,17 +184,21 @@ def summary(certificate: Certificate) -> tuple[Row, ...]:
 
 
 def _title(gate: Gate) -> str:
-    return gate.name if gate.lane is None else f"{gate.name} ({gate.lane})"
+    return gate.name if gate.lane is None else f"{gate.name}, {gate.lane}"
 
 
 def _detail(gate: Gate) -> str:
     if gate.verdict is Verdict.NOT_RUN:
         return "nothing to compare: an earlier check failed"
-    compared = ", ".join(
-        f"{count:,} {name if count != 1 else name.removesuffix('s')}" for name, count in gate.facts.items()
-    )
+    compared = ", ".join(_counted(count, name) for name, count in gate.facts.items())
     worst = gate.worst
     if worst is None:
         return compared
-    error = "no error" if worst.error == 0 else f"largest error {worst.error:.1e}, bound {worst.bound:.1e}"
+    error = "no error" if worst.error == 0 else f"error {worst.error:.1e}, bound {worst.bound:.1e}"
     return f"{error}; {compared}"
+
+
+def _counted(count: float, things: str) -> str:
+    """`1 binding of the dimensions`, `5 bindings of the dimensions`."""
+    noun, space, rest = things.partition(" ")
+    return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}{space}{rest}"

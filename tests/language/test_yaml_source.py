@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -93,7 +94,12 @@ def test_json_is_yaml(value: object, indent: int | None) -> None:
 def test_it_reads_what_pyyaml_writes_and_every_span_reads_back(
     value: object, flow: bool | None, width: int
 ) -> None:
-    style = {"default_flow_style": flow, "width": width, "allow_unicode": True, "sort_keys": False}
+    style: dict[str, Any] = {
+        "default_flow_style": flow,
+        "width": width,
+        "allow_unicode": True,
+        "sort_keys": False,
+    }
     text = yaml.dump(value, Dumper=Dumper, **style)
     tree = read_yaml(text)
     assert repr(tree.value) == repr(value)

@@ -94,7 +94,7 @@ def test_the_summary_speaks_of_the_worst() -> None:
         )
     )
     assert [row.detail for row in rows] == [
-        "largest error 2.0e-07, bound 1.0e-06; 1 sample",
+        "error 2.0e-07, bound 1.0e-06; 1 sample",
         "no error; 1 sample",
         "nothing to compare: an earlier check failed",
     ]
