@@ -118,14 +118,35 @@ def exit_code(command: Callable[[], object]) -> int:
         print_diagnostics(error.diagnostics)
         return FAULT
     except Interrupted as interrupted:
-        print("interrupted; nothing was left half written", file=sys.stderr)
-        return interrupted.code
+        return _interrupted(interrupted)
+    except Exception:
+        if _received:  # a library that was loading has made an error of its own of it
+            return _interrupted(Interrupted(_received[-1]))
+        raise
     return DONE
+
+
+def _interrupted(interrupted: Interrupted) -> int:
+    print("interrupted; nothing was left half written", file=sys.stderr)
+    return interrupted.code
+
+
+_received: list[int] = []
 
 
 def interrupt(number: int, _: FrameType | None) -> NoReturn:
     """What a signal that ends the run does."""
+    _received.append(number)
     raise Interrupted(number)
+
+
+def heed_signals() -> None:
+    """Call between the stages of long work: ends the run if a signal came and its exception was lost.
+
+    Code that runs while a library is loaded, or in a destructor, can swallow an exception.
+    """
+    if _received:
+        raise Interrupted(_received[-1])
 
 
 def _open_streams() -> None:

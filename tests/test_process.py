@@ -182,6 +182,26 @@ run(lambda: (signal.raise_signal(signal.SIGHUP), print("still there")))
 """
 
 
+LOST = """
+import signal
+from netspec.process import heed_signals, run
+def command():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except BaseException as error:
+        {lost}
+    heed_signals()
+    print("still there")
+run(command)
+"""
+
+
+@pytest.mark.parametrize("lost", ["pass", "raise ImportError('initialization failed') from error"])
+def test_a_signal_is_heeded_though_a_library_loses_its_exception(lost):
+    code, out, err = run(code=LOST.format(lost=lost))
+    assert (code, out, err) == (130, "", "interrupted; nothing was left half written\n")
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_in_the_midst_of_a_build_leaves_nothing(name, tmp_path):
     process = start("build", LENET, "--out", tmp_path / "out", "--format", "json", code=STALLED)

@@ -8,6 +8,8 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from netspec.process import heed_signals
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -47,6 +49,7 @@ class ProgressDisplay:
                 self._bar.stop()
 
     def __call__(self, stage: str, done: float) -> None:
+        heed_signals()
         with self._lock:
             self._now = (stage, done)
             if self._is_awake:
