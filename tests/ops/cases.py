@@ -177,12 +177,12 @@ def run(module: nn.Module, feeds: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 
 def draw_weights(module: nn.Module, seed: int = 1) -> dict[str, Array]:
-    """Weights by their names in the module: normal, and positive where a variance is."""
+    """Weights by their names in the module: normal, and positive where a variance or a count is."""
     generator = np.random.default_rng(seed)
     drawn: dict[str, Array] = {}
     for name, tensor in module.state_dict().items():
         array = np.asarray(generator.standard_normal(tuple(tensor.shape)))
-        if name == "running_var":
+        if name in ("running_var", "num_batches_tracked"):
             array = np.abs(array) + 0.5
         drawn[name] = array.astype(str(tensor.dtype).removeprefix("torch."))
     return drawn
