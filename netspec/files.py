@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,8 +70,11 @@ def published(target: Path, *, durable: bool = False) -> Iterator[Path]:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if target.exists() and not target.is_file():
             raise OSError("a device or a pipe has this name, which the file would replace")
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name[:64]}-", dir=target.parent))
+    # Named before it is made, so that an interruption between the two leaves nothing behind either.
+    staging = target.with_name(f".{target.name[:64]}-{secrets.token_hex(6)}")
     try:
+        with writing(target):
+            staging.mkdir(mode=0o700)
         yield staging / target.name
         with writing(target):
             written = sorted(staging.iterdir(), key=lambda path: (path.name == target.name, path.name))
@@ -81,8 +84,26 @@ def published(target: Path, *, durable: bool = False) -> Iterator[Path]:
                 path.replace(target.with_name(path.name))
             if durable:
                 _sync(target.parent)
+    except DiagnosticError as error:
+        raise DiagnosticError(*(_of_target(found, staging, target) for found in error.diagnostics)) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        _remove(staging)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder and all in it; an interruption on the way is heeded when it is done."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _of_target(found: Diagnostic, staging: Path, target: Path) -> Diagnostic:
+    """A complaint about a file in the staging folder, as one about the file that it was to become."""
+    if isinstance(found, CannotWrite) and Path(found.path).parent == staging:
+        return found.but(path=str(target.with_name(Path(found.path).name)))
+    return found
 
 
 def _sync(path: Path) -> None:
