@@ -1,6 +1,6 @@
 """Markdown pages as tests: their fenced blocks, and the console sessions among them, run and compared.
 
-With NETSPEC_UPDATE=1 in the environment (and one test process), what has changed is written into the page.
+With UPDATE_GOLDEN=1 in the environment (and one test process), what has changed is written into the page.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-UPDATING = bool(os.environ.get("NETSPEC_UPDATE"))
+UPDATING = bool(os.environ.get("UPDATE_GOLDEN"))
 
 _FENCE = re.compile(r"^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARKER = re.compile(r"<!-- (?P<words>[^\n]*) -->\s*\Z")

@@ -76,13 +76,13 @@ def between(start: str, end: str) -> str:
 
 
 def hold(start: str, end: str, wanted: str) -> None:
-    """What stands between two markers of the page is generated; with NETSPEC_UPDATE it is written there."""
+    """What stands between two markers of the page is generated; with UPDATE_GOLDEN it is written there."""
     shown = between(start, end)
     if UPDATING and shown != wanted:
         text = PAGE.read_text(encoding="utf-8")
         PAGE.write_text(text.replace(start + shown + end, start + wanted + end), encoding="utf-8")
         return
-    assert shown == wanted, "run NETSPEC_UPDATE=1 pytest tests/test_specs_readme.py"
+    assert shown == wanted, "run UPDATE_GOLDEN=1 pytest tests/test_specs_readme.py"
 
 
 def test_the_table_of_operations_is_current() -> None:
