@@ -76,21 +76,22 @@ class Inference:
             return unknown
         broken: list[tuple[Fault, Same | AtLeast]] = []
         try:
-            try:
-                for demand in op.demands(*types):
-                    if isinstance(demand, AtLeast):
-                        holds = self._is_at_least(demand, sources, step)
-                    else:
-                        holds = isinstance(compare(demand.left, demand.right, self.bounds), Equal)
-                    if not holds and not _holds_unknown(demand):
-                        broken.append((demand.otherwise, demand))
-                for remark in () if broken else op.remarks(*types):
-                    self._report(remark, sources, step)
-            except Fault as fault:
-                self._report(fault, sources, step)
-                if not fault.keeps_type:
-                    return unknown
+            for demand in op.demands(*types):
+                if isinstance(demand, Fault):
+                    self._report(demand, sources, step)
+                    continue
+                if isinstance(demand, AtLeast):
+                    holds = self._is_at_least(demand, sources, step)
+                else:
+                    holds = isinstance(compare(demand.left, demand.right, self.bounds), Equal)
+                if not holds and not _holds_unknown(demand):
+                    broken.append((demand.otherwise, demand))
+            for remark in () if broken else op.remarks(*types):
+                self._report(remark, sources, step)
             given = op.infer(*types)
+        except Fault as fault:
+            self._report(fault, sources, step)
+            return unknown
         except DimError:
             self.collector.add(TooSymbolic(span=step.place))
             return unknown

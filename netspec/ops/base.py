@@ -23,22 +23,13 @@ class Fault(Exception):
     """A rule that an operation's arguments or inputs break: a diagnostic without a place.
 
     `field` is the argument at fault, if one is: the caller points there, otherwise at the operation.
-    `input` is the index of the input whose origin a note should show. With `keeps_type` the output's type is
-    known all the same, so that what follows is still checked.
+    `input` is the index of the input whose origin a note should show.
     """
 
-    def __init__(
-        self,
-        diagnostic: Diagnostic,
-        *,
-        field: str | None = None,
-        input: int | None = None,
-        keeps_type: bool = False,
-    ) -> None:
+    def __init__(self, diagnostic: Diagnostic, *, field: str | None = None, input: int | None = None) -> None:
         self.diagnostic = diagnostic
         self.field = field
         self.input = input
-        self.keeps_type = keeps_type
 
     def __str__(self) -> str:
         return self.diagnostic.text
@@ -60,7 +51,9 @@ class Same(NamedTuple):
     otherwise: Fault
 
 
-Demand = AtLeast | Same
+Demand = AtLeast | Same | Fault
+"""What an operation demands of its inputs. A Fault is a demand that does not hold whatever the sizes are;
+where it leaves the output's type and the other demands without a meaning, it is raised instead."""
 
 
 class Weight(NamedTuple):

@@ -16,7 +16,7 @@ from netspec.ops.arguments import Bool, Expected, NonNegativePair, Pair, Positiv
 from netspec.ops.base import AtLeast, Demand, Fault, Op, Weight
 from netspec.ops.faults import (
     Undivided,
-    need_declared,
+    as_declared,
     need_floating,
     need_number,
     need_rank,
@@ -121,12 +121,11 @@ class Conv2d(Op):
         need_floating("Conv2d", x)
         channels = x.known[1]
         need_number("Conv2d", "input channels", channels, x)
-        need_declared("in_channels", self.in_channels, channels, x)
+        yield from as_declared("in_channels", self.in_channels, channels, x)
         for what, count in (("the input's channels", channels), ("out_channels", self.out_channels)):
             if isinstance(count, int) and count % self.groups:
-                raise Fault(
-                    Undivided(what=what, groups=self.groups, channels=count), field="groups", keeps_type=True
-                )
+                yield Fault(Undivided(what=what, groups=self.groups, channels=count), field="groups")
+                break
         if self.padding == "same" and self.stride != (1, 1):
             height, width = self.stride
             raise Fault(SameNeedsStrideOne(height=height, width=width, window=self.window()), field="stride")

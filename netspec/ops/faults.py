@@ -171,11 +171,11 @@ def need_floating(op: str, x: TensorType) -> None:
         raise Fault(fault, input=0)
 
 
-def need_declared(argument: str, declared: int | None, actual: Size, x: TensorType) -> None:
-    """Raise NS305 if an argument that is inferred was written and differs."""
+def as_declared(argument: str, declared: int | None, actual: Size, x: TensorType) -> Iterator[Fault]:
+    """NS305 if an argument that is inferred was written and differs."""
     if declared is not None and isinstance(actual, int) and declared != actual:
         fault = DeclaredOtherwise(argument=argument, declared=declared, actual=actual, input=x)
-        raise Fault(fault, field=argument, input=0, keeps_type=True)
+        yield Fault(fault, field=argument, input=0)
 
 
 def need_number(op: str, what: str, size: Size, x: TensorType, advice: str | None = None) -> None:

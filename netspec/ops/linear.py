@@ -10,7 +10,7 @@ from netspec.ir.tensor import TensorType, product
 from netspec.ir.window import Window
 from netspec.ops.arguments import Bool, PositiveInt
 from netspec.ops.base import Demand, Op, Weight
-from netspec.ops.faults import need_declared, need_floating, need_number, need_rank
+from netspec.ops.faults import as_declared, need_floating, need_number, need_rank
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +37,7 @@ class Linear(Op):
         need_rank("Linear", x, tuple(range(1, 9)), "a tensor (*, in_features)")
         need_floating("Linear", x)
         need_number("Linear", "input features", x.known[-1], x, FLATTEN_FIRST)
-        need_declared("in_features", self.in_features, x.known[-1], x)
+        yield from as_declared("in_features", self.in_features, x.known[-1], x)
         yield from ()
 
     def infer(self, x: TensorType) -> TensorType:

@@ -11,7 +11,7 @@ from netspec.ir.tensor import DType, TensorType, product
 from netspec.ir.window import Window
 from netspec.ops.arguments import Bool, NonNegativeFloat, PositiveInt, Probability
 from netspec.ops.base import AtLeast, Demand, Fault, Op, Weight
-from netspec.ops.faults import need_declared, need_floating, need_number, need_rank
+from netspec.ops.faults import as_declared, need_floating, need_number, need_rank
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +53,7 @@ class BatchNorm(Op):
         need_rank(op, x, self.ranks, self.takes, self.otherwise)
         need_floating(op, x)
         need_number(op, "channels", x.known[1], x)
-        need_declared("num_features", self.num_features, x.known[1], x)
+        yield from as_declared("num_features", self.num_features, x.known[1], x)
         if not self.track_running_stats:
             count = product((x.known[0], *x.known[2:]))
             fault = OneValueOnly(op=op, count=count, input=x)
