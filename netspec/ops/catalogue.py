@@ -11,7 +11,7 @@ FAMILIES = {
     "Conv2d": "convolution",
     "MaxPool2d": "pooling",
     "AvgPool2d": "pooling",
-    "AdaptiveAvgPool2d": "pooling",
+    "AdaptiveAvgPool2d": "adaptive_pooling",
     "Linear": "linear",
     "Identity": "shape",
     "Flatten": "shape",

@@ -15,6 +15,7 @@ from netspec.ir.window import Axis, Window
 from netspec.ops.arguments import Bool, Expected, NonNegativePair, Pair, PositiveInt, spread
 from netspec.ops.base import AtLeast, Demand, Fault, Op, Weight
 from netspec.ops.faults import (
+    IMAGES,
     Undivided,
     as_declared,
     need_floating,
@@ -117,7 +118,7 @@ class Conv2d(Op):
         return tuple(axes)
 
     def demands(self, x: TensorType) -> Iterator[Demand]:
-        need_rank("Conv2d", x, (4,), "a batch of images (N, C, H, W)")
+        need_rank("Conv2d", x, (4,), IMAGES)
         need_floating("Conv2d", x)
         channels = x.known[1]
         need_number("Conv2d", "input channels", channels, x)

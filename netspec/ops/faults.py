@@ -9,6 +9,8 @@ from netspec.ir.dim import Size
 from netspec.ir.tensor import DType, TensorType
 from netspec.ops.base import AtLeast, Fault
 
+IMAGES = "a batch of images (N, C, H, W)"
+
 
 class WrongRank(Diagnostic):
     """An operation got a tensor of a rank that it does not take."""

@@ -11,7 +11,7 @@ from netspec.ir.tensor import DType, TensorType, product
 from netspec.ir.window import Window
 from netspec.ops.arguments import Bool, NonNegativeFloat, PositiveInt, Probability
 from netspec.ops.base import AtLeast, Demand, Fault, Op, Weight
-from netspec.ops.faults import as_declared, need_floating, need_number, need_rank
+from netspec.ops.faults import IMAGES, as_declared, need_floating, need_number, need_rank
 
 if TYPE_CHECKING:
     from torch import nn
@@ -170,7 +170,7 @@ class BatchNorm2d(BatchNorm):
     """
 
     ranks = (4,)
-    takes = "a batch of images (N, C, H, W)"
+    takes = IMAGES
     otherwise = "BatchNorm1d is for (N, C) and (N, C, L)"
 
     def build(self, x: TensorType) -> nn.Module:
