@@ -122,7 +122,9 @@ def build(
     report = progress or _silent
     report("importing torch", 0.0)
     from netspec.onnx_backend.opset import DEFAULT_OPSET, supported_opset
+    from netspec.verify.inputs import need_inputs
 
+    need_inputs(graph)
     opset = supported_opset(DEFAULT_OPSET if opset is None else opset)
     real = _samples(samples, graph) if samples is not None else None
     report("making the module", 0.0)

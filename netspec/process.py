@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import BinaryIO, NoReturn
 
-from netspec.diagnostics import Diagnostic, DiagnosticError
+from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 from netspec.display.terminal import print_diagnostics
 
 DONE, FAULT, READER_GONE = 0, 1, 141  # as the shell counts a program that died of SIGPIPE
@@ -35,6 +35,19 @@ class OutputLost(Diagnostic):
     @property
     def help(self) -> str:
         return "free some space on its disk, or send the output elsewhere"
+
+
+class OutOfMemory(Diagnostic):
+    """A network or a file that the memory does not hold."""
+
+    code = "NS582"
+    message = "there is not enough memory: {reason}"
+
+    reason: str
+
+    @property
+    def help(self) -> str:
+        return "make the network smaller, or use a machine with more memory"
 
 
 class Interrupted(BaseException):
@@ -119,6 +132,9 @@ def exit_code(command: Callable[[], object]) -> int:
         return FAULT
     except Interrupted as interrupted:
         return _interrupted(interrupted)
+    except MemoryError as error:
+        print_diagnostics([OutOfMemory(reason=printable(str(error)) or "Python can have no more")])
+        return FAULT
     except Exception:
         if _received:  # a library that was loading has made an error of its own of it
             return _interrupted(Interrupted(_received[-1]))

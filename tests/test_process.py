@@ -333,3 +333,17 @@ def test_the_layer_table_on_a_terminal():
     assert len(lines) == 27
     plain = on_terminal("show", ALEXNET, env=environment(NO_COLOR="1"))
     assert plain.splitlines() == lines
+
+
+def test_too_little_memory_is_a_message():
+    code = """
+from netspec.process import run
+
+def command():
+    raise MemoryError("Unable to allocate 8.00 EiB")
+
+run(command)
+"""
+    status, _, err = run("build", code=code)
+    assert status == 1
+    assert err.splitlines()[0] == "error[NS582]: there is not enough memory: Unable to allocate 8.00 EiB"

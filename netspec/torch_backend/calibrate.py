@@ -29,16 +29,28 @@ def calibrate(module: nn.Module, inputs: Sequence[Tensor]) -> None:
     modes = [(part, part.training) for part in module.modules()]
     momenta = [norm.momentum for norm in norms]
     module.eval()
+    hooks = [norm.register_forward_pre_hook(_learn_where_there_is_a_variance) for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # the plain average of all batches, of which there is one
-        norm.train()
     try:
         module(*inputs)
     finally:
+        for hook in hooks:
+            hook.remove()
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
             assert norm.num_batches_tracked is not None
             norm.num_batches_tracked.zero_()
         for part, training in modes:
             part.training = training
+
+
+def _learn_where_there_is_a_variance(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    """Take statistics, unless torch would refuse: of one value per channel, and with an eps of 0.
+
+    Such a norm keeps the statistics that torch begins with.
+    """
+    assert isinstance(norm, _BatchNorm)
+    (x,) = inputs
+    norm.train(x.numel() > x.shape[1] and norm.eps > 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ COUNTER = "num_batches_tracked"
 """BatchNorm's count of training batches: in state dicts, but nothing that is evaluated depends on it."""
 
 GRAPH_KEY = "netspec.graph_hash"
+
+DIFFERENCES_SHOWN = 20
 
 CHECKPOINT_HEADS = (b"PK\x03\x04", b"\x80\x02")  # a zip, or a bare pickle: how torch.save's files begin
 
@@ -68,7 +71,7 @@ class WeightsMismatch(WeightsDiagnostic):
 
     @property
     def differences(self) -> str:
-        return "1 tensor differs" if self.count == 1 else f"{self.count} tensors differ"
+        return "1 tensor differs" if self.count == 1 else f"{self.count:,} tensors differ"
 
     @property
     def help(self) -> str:
@@ -99,16 +102,21 @@ def load(
     Every tensor of the state dict must be there with its shape; only the counters of BatchNorm may be left
     out. Floats of another width are converted. `origin` is what messages call the weights.
 
-    Errors: NS571 with every difference; the module is as it was then.
+    Errors: NS571 with the first differences; the module is as it was then.
     """
     given = {name: _tensor(value) for name, value in weights.items()}
     wanted = module.state_dict()
     for name, tensor in wanted.items():
         if name not in given and name.rpartition(".")[2] == COUNTER:
             given[name] = torch.zeros((), dtype=tensor.dtype)
-    notes = tuple(Note(difference) for difference in _differences(wanted, given))
+    differences = _differences(wanted, given)
+    notes = tuple(Note(difference) for difference in islice(differences, DIFFERENCES_SHOWN))
     if notes:
-        raise DiagnosticError(WeightsMismatch(origin=origin, count=len(notes), notes=notes))
+        more = sum(1 for _ in differences)
+        if more:
+            notes = (*notes, Note(f"and {more:,} more"))
+        count = min(len(notes), DIFFERENCES_SHOWN) + more
+        raise DiagnosticError(WeightsMismatch(origin=origin, count=count, notes=notes))
     typed = {name: given[name].to(tensor.dtype) for name, tensor in wanted.items()}
     requires_grad = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
     module.load_state_dict(typed, strict=True, assign=True)

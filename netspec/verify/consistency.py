@@ -11,11 +11,8 @@ import onnx
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from netspec.diagnostics import Diagnostic, printable
-from netspec.ir.fingerprint import graph_hash, spec_hash
 from netspec.ir.graph import Graph
 from netspec.ir.tensor import DType, Shape, TensorType
-from netspec.onnx_backend.digest import weights_hash
-from netspec.onnx_backend.metadata import GRAPH_HASH, SPEC_HASH, WEIGHTS_HASH
 from netspec.onnx_backend.read import Model
 from netspec.verify.inputs import Dimensions, bindings
 from netspec.verify.oracle import Oracle
@@ -120,17 +117,14 @@ class WeightDiffers(Diagnostic):
     how: str
 
 
-class HashDiffers(Diagnostic):
-    """The file was changed after netspec wrote it."""
+class StrangeInitializer(Diagnostic):
+    """A tensor in the file that is neither a weight of a layer nor a constant of the lowering."""
 
-    code = "NS527"
-    message = "the {what} of the file are not those that it was written with"
+    code = "NS536"
+    message = "the file has an initializer {name}, which is {what}"
 
+    name: str
     what: str
-
-    @property
-    def help(self) -> str:
-        return "the file was changed after netspec wrote it: export it again from its spec and weights"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,14 +261,19 @@ def check_weights(
             findings.add(WeightDiffers(name=name, how=how))
 
 
-def check_hashes(model: Model, graph: Graph, findings: Findings) -> None:
-    """The hashes that the file carries are those of its spec, its graph and its weights."""
-    spec, structure, content = (model.metadata.get(key) for key in (SPEC_HASH, GRAPH_HASH, WEIGHTS_HASH))
-    if spec != spec_hash(graph.resolved) or structure != graph_hash(graph):
-        findings.add(HashDiffers(what="spec and graph"))
-    owned = {name: model.weights[name] for name in expected_weights(graph) if name in model.weights}
-    if content != weights_hash(owned):
-        findings.add(HashDiffers(what="weights"))
+def check_initializers(model: Model, graph: Graph, findings: Findings) -> None:
+    """Every initializer has its use: a weight that no layer owns, or a default for an input, has none."""
+    owned = expected_weights(graph)
+    inputs = {entry.name for entry in graph.inputs}
+    for name in model.weights:
+        if name not in owned:
+            what = "a default for an input" if name in inputs else "the weight of no layer"
+            findings.add(StrangeInitializer(name=printable(name), what=what))
+
+
+def opset_of(model: ModelProto) -> int:
+    """The version of ONNX's own operators that a model uses; 0 where it names none."""
+    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
 
 
 def _different(a: Array, b: Array) -> int:

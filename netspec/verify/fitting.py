@@ -10,7 +10,7 @@ import numpy as np
 from netspec.diagnostics import Diagnostic, DiagnosticError
 from netspec.ir.dim import Bounds, Dim
 from netspec.ir.graph import Graph, GraphInput
-from netspec.ir.tensor import TensorType
+from netspec.ir.tensor import DType, TensorType
 from netspec.verify.preprocess import preprocess
 from netspec.verify.samples import Samples
 from netspec.verify.tolerance import Array
@@ -59,6 +59,25 @@ class TooFewSamples(Diagnostic):
     batch: int
 
 
+class SamplesNotFinite(Diagnostic):
+    """Samples that hold NaN or infinities, or numbers that become infinite in the input's element type."""
+
+    code = "NS556"
+    message = (
+        "the samples in {path} are not finite as {dtype} for the input {input}: {count:,} of {size:,} numbers"
+    )
+
+    path: str
+    input: str
+    dtype: DType
+    count: int
+    size: int
+
+    @property
+    def help(self) -> str:
+        return "leave out what is NaN or infinite; nothing can be compared on it"
+
+
 def prepare(samples: Samples, graph: Graph) -> dict[str, Array]:
     """The samples as inputs of a graph, by name, preprocessed, (N, ...) with one N for all."""
     arrays = _by_input(samples, graph)
@@ -94,7 +113,8 @@ def prepare_input(array: Array, entry: GraphInput, bounds: Mapping[str, Bounds],
     shaped = _with_axes(array, type)
     resized = entry.preprocess is not None and entry.preprocess.resize is not None
     if shaped.ndim == type.rank and type.dtype.is_floating and not (resized and shaped.ndim != 4):
-        shaped = preprocess(shaped, entry.preprocess)
+        with np.errstate(over="ignore", invalid="ignore"):
+            shaped = preprocess(shaped, entry.preprocess)
     if not _fits(shaped.shape, type, bounds):
         raise DiagnosticError(
             SamplesDoNotFit(
@@ -105,7 +125,12 @@ def prepare_input(array: Array, entry: GraphInput, bounds: Mapping[str, Bounds],
                 advice=_advice(shaped, type),
             )
         )
-    return np.ascontiguousarray(shaped.astype(str(type.dtype)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        given = np.ascontiguousarray(shaped.astype(str(type.dtype)))
+    if type.dtype.is_floating and (count := int(np.count_nonzero(~np.isfinite(given)))):
+        fault = SamplesNotFinite(path=path, input=entry.name, dtype=type.dtype, count=count, size=given.size)
+        raise DiagnosticError(fault)
+    return given
 
 
 def _with_axes(array: Array, type: TensorType) -> Array:

@@ -24,19 +24,21 @@ from netspec.verify.consistency import (
     RuntimeRefuses,
     WeightDiffers,
     check_file,
-    check_hashes,
+    check_initializers,
     check_interface,
     check_nodes,
     check_outputs,
     check_shapes,
     check_weights,
     expected_weights,
+    opset_of,
     refused_by_torch,
 )
 from netspec.verify.fitting import prepare
-from netspec.verify.inputs import Batch, batches_of, rounding_batches, semantic_batches
+from netspec.verify.inputs import Batch, batches_of, need_inputs, rounding_batches, semantic_batches
 from netspec.verify.judgement import judge_rounding, judge_semantic, judge_signal
 from netspec.verify.oracle import Oracle
+from netspec.verify.provenance import check_hashes, check_metadata
 from netspec.verify.reference import Reference, UnevaluatedError
 from netspec.verify.runtime import LANES, Lane, RefusedError, Session
 from netspec.verify.samples import Samples
@@ -78,6 +80,7 @@ def verify(
     None the file's own are taken, and the hashes that it carries are checked. `file` is the name that the
     certificate gives the file, where it is not yet in its place.
     """
+    need_inputs(graph)
     real = [] if samples is None else list(batches_of(graph, prepare(samples, graph), samples.name))
     batches = (*rounding_batches(graph, seed), *real)
     verification = _Verification(path, graph, seed, batches, tuple(semantic_batches(graph, seed)), progress)
@@ -147,7 +150,7 @@ class _Verification:
         if self.progress:
             self.progress("checking the file", 0.0)
         model = read_model(self.path)
-        self.opset = next((entry.version for entry in model.message.opset_import if not entry.domain), 0)
+        self.opset = opset_of(model.message)
         check_file(self.path, self.findings)
         check_nodes(model.message, self.findings)
         check_interface(model.message, self.graph, self.findings)
@@ -156,6 +159,8 @@ class _Verification:
         if weights is not None:
             return {name: weights[name] for name in names}
         check_hashes(model, self.graph, self.findings)
+        check_metadata(model, self.graph, self.findings)
+        check_initializers(model, self.graph, self.findings)
         # A view of the file need not be aligned to its elements, as torch takes for granted.
         held = {name: model.weights[name] for name in names if name in model.weights}
         return {name: np.require(array, requirements=["C", "A"]) for name, array in held.items()}

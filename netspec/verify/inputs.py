@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from netspec.diagnostics import Diagnostic, DiagnosticError, Span
 from netspec.ir.dim import Bounds, Dim
-from netspec.ir.graph import Graph
+from netspec.ir.graph import Graph, Value
 from netspec.ir.tensor import DType, TensorType
 from netspec.verify.certificate import Case
 from netspec.verify.tolerance import Array
@@ -26,6 +27,41 @@ TYPICAL = 33  # a size for an axis that no layer asks more of; odd, so that stri
 LARGEST = 2**14  # of a single axis; sizes near 2**63 would only test how torch counts elements
 RANDOM_BINDINGS = 3
 ELEMENT_LIMIT = 2**26  # of all tensors of an evaluation together; larger extremes are brought nearer
+TENSOR_LIMIT = 2**31  # elements of one tensor at the sizes that no evaluation can do without
+
+
+class NotGiven(Diagnostic):
+    """An input of an element type in which nothing can be given to the engines."""
+
+    code = "NS537"
+    message = "the input {input} is {dtype}, which numpy lacks, so that no file that takes it can be verified"
+
+    input: str
+    dtype: DType
+
+    @property
+    def help(self) -> str:
+        return "give it another dtype, such as float16"
+
+
+class TooLargeToVerify(Diagnostic):
+    """A network whose tensors are so large, at the least sizes to judge it on, that nothing can run it."""
+
+    code = "NS538"
+    message = "{tensor} has {count:,} elements{where}, too many to run the network and so to verify it"
+
+    tensor: str
+    count: int
+    values: Mapping[str, int]
+
+    @property
+    def where(self) -> str:
+        at = ", ".join(f"{name} = {value}" for name, value in self.values.items())
+        return f" at {at}" if at else ""
+
+    @property
+    def help(self) -> str:
+        return "make it smaller: a tensor may have 2,147,483,648 elements"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,16 +98,20 @@ class Dimensions:
 
     def values(self, batch: int, size: str = "typical") -> dict[str, int]:
         """Every symbol's value: `batch` for the batch, the least, typical or largest size for the others."""
-        values = {}
+        values: dict[str, int] = {}
+        typical: set[int] = set()
         for name, bounds in self.bounds.items():
             if name == self.batch:
                 values[name] = admissible(bounds, batch)
             elif size == "least":
                 values[name] = bounds.least
             else:
-                typical = admissible(bounds, max(TYPICAL, bounds.least + 1))
-                wanted = 2 * typical if bounds.greatest is None else min(bounds.greatest, LARGEST)
-                values[name] = typical if size == "typical" else admissible(bounds, wanted)
+                values[name] = _typical(bounds, typical)
+                typical.add(values[name])
+                if size == "largest":
+                    double = 2 * values[name]
+                    wanted = double if bounds.greatest is None else min(bounds.greatest, LARGEST)
+                    values[name] = admissible(bounds, wanted)
         return values
 
     @property
@@ -84,6 +124,35 @@ def admissible(bounds: Bounds, wanted: int) -> int:
     step = bounds.multiple_of
     value = max(bounds.least, -(-wanted // step) * step)
     return value if bounds.greatest is None else min(value, bounds.greatest)
+
+
+def _typical(bounds: Bounds, taken: Collection[int]) -> int:
+    """The typical size of an axis, unlike those taken if it can be: a file that takes one axis for another
+    is right as long as both are equally long."""
+    first = admissible(bounds, max(TYPICAL, bounds.least + 1))
+    gap = bounds.multiple_of if bounds.multiple_of > 1 else 2
+    steps = range(gap, gap * (len(taken) + 1) + 1, gap)
+    nearby = (admissible(bounds, first + step) for step in (0, *steps, *(-step for step in steps)))
+    return next((size for size in nearby if size not in taken), first)
+
+
+def need_inputs(graph: Graph) -> None:
+    """Raise NS537 or NS538 where no inputs can be drawn, or none that could be run."""
+    for entry in graph.inputs:
+        if entry.value.type.dtype is DType.BFLOAT16:
+            fault = NotGiven(input=entry.name, dtype=entry.value.type.dtype)
+            raise DiagnosticError(fault.at(entry.span))
+    values = Dimensions.of(graph).values(max(BATCHES))
+    for value, span in _tensors(graph):
+        count = math.prod(value.type.bind(values))
+        if count > TENSOR_LIMIT:
+            large = TooLargeToVerify(tensor=value.name, count=count, values=values)
+            raise DiagnosticError(large.at(span))
+
+
+def _tensors(graph: Graph) -> Iterator[tuple[Value, Span]]:
+    yield from ((entry.value, entry.span) for entry in graph.inputs)
+    yield from ((value, node.span) for node in graph for value in node.outputs)
 
 
 def bindings(graph: Graph, seed: int) -> list[dict[str, int]]:

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from netspec.ir.graph import Graph
+from netspec.ir.tensor import DType
 from netspec.torch_backend.build import build
+from netspec.torch_backend.modules import Add, Mul
 from netspec.torch_backend.weights import load
 from netspec.verify.tolerance import Array
 
@@ -60,13 +63,13 @@ class Oracle:
 
     @contextmanager
     def exactly(self) -> Iterator[None]:
-        """In here the module computes in float64, on float32's weights and real arguments.
+        """In here the module computes in float64, on weights and real arguments rounded as the file's are.
 
         One layer at a time is widened, for as long as it runs, so that float64 costs the memory of the
         largest layer and not of the network.
         """
         layers = _layers(self._module, [node.name for node in self._graph])
-        arguments = _round_arguments(self._module)
+        arguments = _round_arguments(self._graph, self._module)
         hooks = []
         for layer in layers:
             narrow: list[tuple[Tensor, Tensor]] = []
@@ -131,19 +134,28 @@ def _restore(narrow: list[tuple[Tensor, Tensor]]) -> Any:
     return hook
 
 
-def _round_arguments(module: nn.Module) -> list[tuple[nn.Module, str, object]]:
-    """Round every real argument of every layer to float32, as ONNX's attributes and constants are; returns
-    what they were."""
+def _round_arguments(graph: Graph, module: nn.Module) -> list[tuple[nn.Module, str, object]]:
+    """Round every real argument of every layer as the file does; returns what they were.
+
+    ONNX's attributes are float32; a constant that meets a tensor has the tensor's element type.
+    """
+    known = dict(module.named_modules())
     found: list[tuple[nn.Module, str, object]] = []
-    for part in module.modules():
-        for name, value in vars(part).items():
-            rounded = _rounded(value)
-            if rounded is not None and rounded != value:
-                found.append((part, name, value))
-    for part, name, value in found:
-        setattr(part, name, _rounded(value))
+    for node in graph:
+        for part in known[node.name].modules():
+            dtype = node.output.type.dtype if _takes_constants(part) else DType.FLOAT32
+            for name, value in tuple(vars(part).items()):
+                if isinstance(value, float) and (rounded := _rounded(value, dtype)) != value:
+                    found.append((part, name, value))
+                    setattr(part, name, rounded)
     return found
 
 
-def _rounded(value: object) -> object:
-    return float(np.float32(value)) if isinstance(value, float) else None
+def _takes_constants(part: nn.Module) -> bool:
+    """Whether the lowering writes a layer's real arguments as constants, not as attributes."""
+    own_statistics = isinstance(part, _BatchNorm) and not part.track_running_stats
+    return own_statistics or isinstance(part, Add | Mul)
+
+
+def _rounded(value: float, dtype: DType) -> float:
+    return float(np.dtype(str(dtype)).type(value))

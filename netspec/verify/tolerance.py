@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 SEMANTIC_BOUND = 1e-9
+FAINT = 0.01  # of the typical sample's largest value; fainter ones are judged as if they had it
 ROUNDING_FACTOR = 8  # an engine may be this many times worse than PyTorch in float32
 VARIATION_BOUND = 1e-5
 MEAN_TERMS = 16
@@ -75,11 +76,15 @@ def rounding_bound(alike: Sequence[Rounding], allowance: float) -> float:
     return ROUNDING_FACTOR * max(torch_error, allowance * scale)
 
 
-def scaled_error(got: Array, exact: Array) -> float:
-    """max|got - exact| / max|exact| over one sample; infinite where only `exact` vanishes."""
+def scaled_error(got: Array, exact: Array, typical: float = 0.0) -> float:
+    """max|got - exact| / max|exact| over one sample; infinite where only `exact` vanishes.
+
+    `typical` is max|exact| of other samples: one that is faint beside them may be nothing but what rounding
+    leaves of terms that cancel, as a normalisation makes it of a constant.
+    """
     finite = np.isfinite(got) & np.isfinite(exact)
     error = largest(_difference(got, exact, finite), finite)
-    scale = largest(exact, finite)
+    scale = max(largest(exact, finite), FAINT * typical)
     if error == 0:
         return 0.0
     return error / scale if scale > 0 else float("inf")

@@ -61,3 +61,22 @@ def test_only_running_statistics_count(tmp_path):
     assert not has_statistics(module)
     calibrate(module, [torch.randn(4, 2, 4, 4)])
     assert not has_statistics(nn.Sequential(nn.Linear(2, 2)))
+
+
+def test_norms_that_torch_cannot_train_keep_their_statistics(tmp_path):
+    """Of one value per channel there is no variance, and torch divides by none without an eps."""
+    text = """
+        netspec: 1
+        inputs: {x: [1, 3]}
+        layers: [BatchNorm1d, {Linear: {out_features: 2}}]
+    """
+    module = module_of(graph_of(text, tmp_path))
+    calibrate(module, [torch.randn(1, 3)])
+    assert module.batch_norm1d_1.running_mean.tolist() == [0, 0, 0]
+    assert module.batch_norm1d_1.running_var.tolist() == [1, 1, 1]
+
+    text = text.replace("[1, 3]", "[batch, 3]").replace("BatchNorm1d,", "BatchNorm1d: {eps: 0},")
+    module = module_of(graph_of(text.replace("[Batch", "[{Batch").replace("0},", "0}},"), tmp_path))
+    calibrate(module, [torch.randn(8, 3)])
+    assert module.batch_norm1d_1.running_var.tolist() == [1, 1, 1]
+    assert not module.batch_norm1d_1._forward_pre_hooks

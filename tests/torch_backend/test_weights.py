@@ -229,3 +229,13 @@ def test_hostile_paths_are_printed_harmlessly(graph):
     assert refusal(graph, Path("a\x1b[2J{b}")).text == (
         "cannot read weights from a\\x1b[2J{b}: no such file or directory"
     )
+
+
+def test_of_many_differences_the_first_are_shown(graph, tmp_path):
+    path = tmp_path / "many.safetensors"
+    save_file({f"stranger{number}": torch.zeros(1) for number in range(3000)}, path)
+    fault = refusal(graph, path)
+    assert len(fault.notes) == 21
+    missing = [name for name in module_of(graph).state_dict() if "num_batches" not in name]
+    assert f"{3000 + len(missing):,} tensors differ" in fault.text
+    assert fault.notes[-1].text == f"and {3000 + len(missing) - 20:,} more"

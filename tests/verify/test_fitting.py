@@ -143,3 +143,14 @@ def test_a_sum_of_two_takes_two_arrays() -> None:
 def test_fewer_samples_than_a_fixed_batch_are_too_few() -> None:
     with pytest.raises(DiagnosticError, match="has 6 samples, but the network takes 8 at once"):
         prepared(BYTES, network(8, 1, 5, 7))
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(np.nan, "f4"), (np.inf, "f4"), (1e300, "f8")])
+def test_samples_that_are_not_finite_are_diagnostics(value: float, dtype: str) -> None:
+    array = np.zeros((2, 1, 4, 4), dtype)
+    array[1, 0, 2, 3] = value
+    with pytest.raises(DiagnosticError) as caught:
+        prepared(array, network("batch", 1, 4, 4))
+    (fault,) = caught.value.diagnostics
+    assert fault.code == "NS556"
+    assert "1 of 32 numbers" in fault.text

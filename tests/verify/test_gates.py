@@ -20,7 +20,7 @@ from torch import nn
 from netspec.diagnostics import DiagnosticError
 from netspec.ir.dim import Bounds
 from netspec.ir.graph import Graph, GraphOutput, Preprocess
-from netspec.ir.tensor import TensorType
+from netspec.ir.tensor import DType, TensorType
 from netspec.ops.activation import ReLU
 from netspec.ops.convolution import Conv2d
 from netspec.verify.certificate import Certificate, Verdict, summary
@@ -575,3 +575,58 @@ def test_the_certificate_is_the_same_in_another_process(tmp_path: Path) -> None:
         check=True,
     )
     assert result.stdout == here
+
+
+def test_an_axis_taken_for_another_fails(tmp_path: Path) -> None:
+    """Height and width swapped in the arithmetic that a file does at run time, right on square images."""
+    graph = chain(
+        ("batch", 1, "H", "W"),
+        op("AvgPool2d", kernel_size=3, stride=2, padding=1, ceil_mode=True, count_include_pad=False),
+        batch=Bounds(),
+        H=Bounds(inferred_min=1),
+        W=Bounds(inferred_min=1),
+    )
+
+    def swapped(model: ModelProto) -> None:
+        (place,) = [i for i, node in enumerate(model.graph.node) if node.op_type == "Shape"]
+        model.graph.initializer.append(numpy_helper.from_array(np.array([1, 0]), "constant/swap"))
+        given = model.graph.node[place].output[0]
+        model.graph.node[place].output[0] = "straight"
+        gather = onnx.helper.make_node("Gather", ["straight", "constant/swap"], [given], name="swap", axis=0)
+        model.graph.node.insert(place + 1, gather)
+
+    assert verify(exported(graph, {}, tmp_path), graph, {}).verdict is Verdict.PASSED
+    certificate = verify(faulty(graph, swapped, tmp_path), graph, {})
+    assert certificate.verdict is Verdict.FAILED
+
+
+def test_what_a_normalisation_leaves_of_a_constant_is_no_fault(tmp_path: Path) -> None:
+    """Ones alone in a batch: every output of the norm is what rounding leaves, and no two engines agree."""
+    graph = chain(
+        (3, 4, 2),
+        op("Add", other=0.3),
+        op("Mul", other=0.3),
+        op("BatchNorm1d", track_running_stats=False, affine=False),
+    )
+    certificate = verify(exported(graph, {}, tmp_path), graph, {})
+    assert [(p.code, p.text) for p in certificate.problems] == []
+
+    def twice(model: ModelProto) -> None:
+        node(model, "Div", -1).op_type = "Mul"
+
+    assert verify(faulty(graph, twice, tmp_path), graph, {}).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("dtype", [DType.FLOAT16, DType.FLOAT64])
+def test_real_constants_are_rounded_as_their_tensors_are(dtype: DType, tmp_path: Path) -> None:
+    network = Network(batch=Bounds(min=2))
+    value = network.input("x", "batch", 8, dtype=dtype)
+    for name, layer in (
+        ("sum", op("Add", other=0.1, alpha=0.3)),
+        ("product", op("Mul", other=0.7)),
+        ("norm", op("BatchNorm1d", track_running_stats=False, affine=False)),
+    ):
+        value = network.add(name, layer, value)
+    graph = network.graph(y=value)
+    certificate = verify(exported(graph, {}, tmp_path), graph, {})
+    assert [(p.code, p.text) for p in certificate.problems] == []

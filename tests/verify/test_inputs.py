@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netspec.diagnostics import DiagnosticError
 from netspec.ir.dim import Bounds
 from netspec.ir.graph import Graph
 from netspec.ir.tensor import DType
@@ -15,6 +16,7 @@ from netspec.verify.inputs import (
     batches_of,
     bindings,
     drawn_batch,
+    need_inputs,
     rounding_batches,
     semantic_batches,
 )
@@ -138,3 +140,46 @@ def test_extremes_that_would_not_fit_are_brought_nearer() -> None:
     graph = relu("batch", 8, "H", "W", batch=Bounds(), H=Bounds(max=2**20), W=Bounds(max=2**20))
     sizes = [batch.feeds["x"].size for batch in rounding_batches(graph, 0)]
     assert 2**20 < max(sizes) <= 2**26
+
+
+FREE = ("batch", 3, "H", "W", "D")
+
+
+@pytest.mark.parametrize(
+    "bounds", [Bounds(), Bounds(multiple_of=32), Bounds(max=36), Bounds(min=100, max=105)]
+)
+def test_no_two_axes_are_equally_long_in_most_cases(bounds: Bounds) -> None:
+    """A file that takes one axis for another computes the right thing where both are equally long."""
+    graph = relu(*FREE, batch=Bounds(), H=bounds, W=bounds, D=bounds)
+    normal = next(iter(rounding_batches(graph, 0))).case.values
+    assert len({normal[name] for name in "HWD"}) == 3
+    assert all(bounds.least <= normal[name] <= (bounds.greatest or 1000) for name in "HWD")
+    assert all(normal[name] % bounds.multiple_of == 0 for name in "HWD")
+    (semantic,) = semantic_batches(graph, 0)
+    assert {name: semantic.case.values[name] for name in "HWD"} == {name: normal[name] for name in "HWD"}
+
+
+def test_axes_of_one_admissible_size_are_equally_long() -> None:
+    one = Bounds(min=8, max=8)
+    (semantic,) = semantic_batches(relu(*FREE, batch=Bounds(), H=one, W=one, D=one), 0)
+    assert [semantic.case.values[name] for name in "HWD"] == [8, 8, 8]
+
+
+def test_networks_that_nothing_can_run_are_diagnostics() -> None:
+    half = Network()
+    x = half.input("x", "batch", 4, dtype=DType.BFLOAT16)
+    cases = {
+        "NS537": [half.graph(y=half.add("same", op("Identity"), x))],
+        "NS538": [
+            relu("batch", 2**30),
+            relu("batch", 3, batch=Bounds(min=2**31)),
+            relu(2**31 - 1, 2**31 - 1),
+            chain(("batch", 1, 2, 2), op("AdaptiveAvgPool2d", output_size=2**16)),
+        ],
+    }
+    for code, graphs in cases.items():
+        for graph in graphs:
+            with pytest.raises(DiagnosticError) as caught:
+                need_inputs(graph)
+            assert [fault.code for fault in caught.value.diagnostics] == [code]
+    need_inputs(relu("batch", 2**28))
