@@ -22,6 +22,7 @@ from netspec.ops import arguments
 from netspec.ops.base import Op
 from netspec.ops.catalogue import catalogue
 from netspec.pipeline import check
+from netspec.verify import inputs
 from tests.pages import ROOT, UPDATING, Block, blocks, compare, session
 
 PAGE = ROOT / "specs" / "README.md"
@@ -136,6 +137,7 @@ LIMITS: dict[str, Any] = {
     "characters of a string in an expression": values.STRING_LIMIT,
     "steps of one evaluation": values.STEP_LIMIT,
     "terms of the arithmetic of one dimension": arithmetic.COMPLEXITY_LIMIT,
+    "elements of one tensor, to build and verify": inputs.TENSOR_LIMIT,
     "errors that a file is read for": collector.ERROR_LIMIT,
 }
 
