@@ -106,7 +106,7 @@ def _mapping(tree: Tree, collector: Collector) -> Step:
         collector.add(NoOperation(problem="and this one has none").at(first_line(tree)))
     broken = section is None or bool(unknown) or not operation
     kept = section or StepSection.model_construct(**_valid(tree))
-    named = kept.name is not None or (bool(operation) and not broken)
+    named = kept.name is not None or (bool(operation) and not _may_have_a_name(tree, unknown))
     if not operation:
         return Step("", first_line(tree), None, tree, kept, broken=True, named=named)
     place, arguments = tree.key_span(operation), tree.entries[operation].value
@@ -114,6 +114,12 @@ def _mapping(tree: Tree, collector: Collector) -> Step:
         # The arguments stand beside the operation: that some are missing among its own follows from it.
         return Step("", place, None, tree, kept, broken=True, named=named)
     return Step(operation, place, arguments, tree, kept, broken, named)
+
+
+def _may_have_a_name(tree: Tree, unknown: list[str]) -> bool:
+    """Whether a step without a usable name may be meant to have one: `nmae: stem`, `name: 3`."""
+    others = set(STEP_KEYS) - {"name"}
+    return "name" in tree.entries or any(nearest(key, STEP_KEYS) not in others for key in unknown)
 
 
 def _means_operation(key: str) -> bool:
