@@ -47,6 +47,12 @@ class RuntimeRefuses(Diagnostic):
     version: str
     reason: str
 
+    @property
+    def help(self) -> str:
+        if "Could not find an implementation" not in self.reason:
+            return ""
+        return "it lacks this operator for these element types: give the inputs the dtype float32"
+
 
 class InterfaceDiffers(Diagnostic):
     """An input or output of the file is not the one that the spec declares."""

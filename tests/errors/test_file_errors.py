@@ -91,6 +91,17 @@ def no_model() -> list[str]:
     return ["verify", "tiny.onnx"]
 
 
+def test_a_dtype_that_onnxruntime_lacks() -> None:
+    spec = SPEC.replace("[batch, 4]", "{shape: [batch, 1, 4, 4], dtype: float64}")
+    Path("tiny.yaml").write_text(
+        spec.replace("Linear: {out_features: 3}", "Conv2d: {out_channels: 3, kernel_size: 2}")
+    )
+    outcome = netspec("build", "tiny.yaml")
+    assert outcome.code == 3
+    assert "give the inputs the dtype float32" in " ".join(outcome.err.split())
+    assert not Path("exports/tiny.onnx").exists()
+
+
 CASES = [
     out_within_a_file,
     out_is_a_file,
