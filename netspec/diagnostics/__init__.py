@@ -2,6 +2,7 @@
 
 from netspec.diagnostics.collector import Collector
 from netspec.diagnostics.diagnostic import (
+    Advised,
     Diagnostic,
     DiagnosticError,
     Note,
@@ -13,6 +14,7 @@ from netspec.diagnostics.diagnostic import (
 from netspec.diagnostics.span import Source, Span
 
 __all__ = [
+    "Advised",
     "Collector",
     "Diagnostic",
     "DiagnosticError",

@@ -110,6 +110,16 @@ class Diagnostic(Facts):
         return self.but(span=span, notes=self.notes + notes)
 
 
+class Advised(Diagnostic):
+    """A diagnostic whose cure only the code that raises it knows: `advice`, plain text, empty without one."""
+
+    advice: str = ""
+
+    @property
+    def help(self) -> str:
+        return "{advice}" if self.advice else ""
+
+
 class _Facts(Mapping[str, Any]):
     """A diagnostic's fields and properties, as `str.format_map` looks them up."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from netspec.diagnostics import Diagnostic, spell
+from netspec.diagnostics import Advised, spell
 from netspec.ir.dim import Bounds
 from netspec.ir.graph import Preprocess
 from netspec.ir.tensor import DType
@@ -15,7 +15,7 @@ from netspec.language.tree import Tree
 AXES = ("height", "width")
 
 
-class PreprocessMisfit(Diagnostic):
+class PreprocessMisfit(Advised):
     """A preprocessing that cannot give the input."""
 
     code = "NS227"
@@ -24,11 +24,6 @@ class PreprocessMisfit(Diagnostic):
     key: str
     name: str
     problem: str
-    advice: str = ""
-
-    @property
-    def help(self) -> str:
-        return "{advice}" if self.advice else ""
 
 
 class Examination(NamedTuple):

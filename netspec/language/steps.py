@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from netspec.diagnostics import Collector, Diagnostic, Span, nearest, spell
+from netspec.diagnostics import Advised, Collector, Span, nearest, spell
 from netspec.language.arguments import meant_operation
 from netspec.language.sections import STEP_KEYS, StepSection
 from netspec.language.tree import Tree
@@ -15,7 +15,7 @@ from netspec.language.validation import UnknownKey, first_line, quoted, section_
 from netspec.ops.catalogue import FAMILIES, find
 
 
-class NoOperation(Diagnostic):
+class NoOperation(Advised):
     """A step that names no operation, or more than one."""
 
     code = "NS209"
@@ -23,10 +23,6 @@ class NoOperation(Diagnostic):
 
     problem: str
     advice: str = "write ReLU, or Conv2d: {out_channels: 8, kernel_size: 3}; operations begin with a capital"
-
-    @property
-    def help(self) -> str:
-        return "{advice}"
 
 
 class Step(NamedTuple):

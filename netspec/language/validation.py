@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from netspec.diagnostics import Collector, Diagnostic, Span, nearest, spell
+from netspec.diagnostics import Advised, Collector, Diagnostic, Span, nearest, spell
 from netspec.ir.dim import UNKNOWN
 from netspec.language.sections import STEP_KEYS, Section
 from netspec.language.tree import Tree
@@ -50,7 +50,7 @@ class MissingKey(Diagnostic):
         return "for example {example}" if self.example else ""
 
 
-class WrongValue(Diagnostic):
+class WrongValue(Advised):
     """A value of the wrong kind, or out of its range. `got` is empty where nothing is written."""
 
     code = "NS204"
@@ -59,7 +59,6 @@ class WrongValue(Diagnostic):
     key: str
     expected: str
     got: str
-    advice: str = ""
     computed: bool = False
 
     @property
@@ -69,10 +68,6 @@ class WrongValue(Diagnostic):
     @property
     def label(self) -> str:
         return "this gives {got}" if self.computed else ""
-
-    @property
-    def help(self) -> str:
-        return "{advice}" if self.advice else ""
 
 
 class UnknownArgument(Diagnostic):
@@ -137,12 +132,16 @@ class PositionalArguments(Diagnostic):
         return "write {op}: {{{named}}}" if self.named else "write {op} alone; it needs no arguments"
 
 
+TRUTH = "true or false"
+_TRUTHS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+"""Words that older YAML took for truth values."""
+
 KINDS = {
     "string_type": "a word",
     "int_type": "an integer",
     "int_from_float": "an integer",
     "float_type": "a number",
-    "bool_type": "true or false",
+    "bool_type": TRUTH,
     "list_type": "a list",
     "tuple_type": "a list",
     "dict_type": "a mapping",
@@ -203,7 +202,7 @@ def quoted(value: object) -> str:
     return spell(value)
 
 
-def advice_on(value: object) -> str:
+def advice_on(value: object, expected: str = "") -> str:
     """What a text that should have been something else may be: the cure for it, or nothing."""
     if not isinstance(value, str):
         return ""
@@ -213,6 +212,8 @@ def advice_on(value: object) -> str:
         return "write the result: only what has a parameter in it, such as $n, is computed"
     if _COLON_WITHOUT_SPACE.fullmatch(value):
         return "put a space after the colon"
+    if expected == TRUTH and value.lower() in _TRUTHS:
+        return f"write {_TRUTHS[value.lower()]}: {value} is a word here"
     return ""
 
 
@@ -280,11 +281,12 @@ def argument_faults(
             yield unknown.at(arguments.key_span(name))
         else:
             value = values.get(name, detail["input"])
+            expected = describe(detail, expected_by(model, name))
             yield WrongValue(
                 key=name,
-                expected=describe(detail, expected_by(model, name)),
+                expected=expected,
                 got=quoted(value),
-                advice=advice_on(value),
+                advice=advice_on(value, expected),
                 computed=tree is not None and tree.value != value,
                 span=place if tree is None else tree.span,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netspec.diagnostics import Diagnostic
+from netspec.diagnostics import Advised, Diagnostic
 from netspec.ir.dim import Size
 from netspec.ir.tensor import DType, TensorType
 from netspec.ops.base import AtLeast, Fault
@@ -12,7 +12,7 @@ from netspec.ops.base import AtLeast, Fault
 IMAGES = "a batch of images (N, C, H, W)"
 
 
-class WrongRank(Diagnostic):
+class WrongRank(Advised):
     """An operation got a tensor of a rank that it does not take."""
 
     code = "NS301"
@@ -21,16 +21,11 @@ class WrongRank(Diagnostic):
     op: str
     expected: str
     got: TensorType
-    advice: str = ""
 
     @property
     def rank_words(self) -> str:
         rank = self.got.rank
         return "1 dimension" if rank == 1 else f"{rank} dimensions"
-
-    @property
-    def help(self) -> str:
-        return "{advice}" if self.advice else ""
 
 
 class WindowTooLarge(Diagnostic):
@@ -94,7 +89,7 @@ class DeclaredOtherwise(Diagnostic):
         return "leave {argument} out: it is inferred"
 
 
-class SymbolicSize(Diagnostic):
+class SymbolicSize(Advised):
     """A size that decides the shape of weights must be a number."""
 
     code = "NS306"
@@ -105,10 +100,6 @@ class SymbolicSize(Diagnostic):
     size: Size
     input: TensorType
     advice: str = "give that dimension of the input a number"
-
-    @property
-    def help(self) -> str:
-        return "{advice}"
 
 
 class AxisOutOfRange(Diagnostic):
@@ -134,7 +125,7 @@ class AxisOutOfRange(Diagnostic):
         return self.rank - 1
 
 
-class WrongDType(Diagnostic):
+class WrongDType(Advised):
     """An operation got elements of a type that it does not take."""
 
     code = "NS308"
@@ -143,11 +134,6 @@ class WrongDType(Diagnostic):
     op: str
     expected: str
     dtype: DType
-    advice: str = ""
-
-    @property
-    def help(self) -> str:
-        return "{advice}" if self.advice else ""
 
 
 def need_rank(op: str, x: TensorType, ranks: tuple[int, ...], expected: str, advice: str = "") -> None:

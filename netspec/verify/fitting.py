@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netspec.diagnostics import Diagnostic, DiagnosticError
+from netspec.diagnostics import Advised, Diagnostic, DiagnosticError
 from netspec.ir.dim import Bounds, Dim
 from netspec.ir.graph import Graph, GraphInput
 from netspec.ir.tensor import DType, TensorType
@@ -16,7 +16,7 @@ from netspec.verify.samples import Samples
 from netspec.verify.tolerance import Array
 
 
-class SamplesDoNotFit(Diagnostic):
+class SamplesDoNotFit(Advised):
     """The shape of the samples is not the input's."""
 
     code = "NS553"
@@ -26,11 +26,6 @@ class SamplesDoNotFit(Diagnostic):
     input: str
     got: str
     expected: TensorType
-    advice: str = ""
-
-    @property
-    def help(self) -> str:
-        return "{advice}" if self.advice else ""
 
 
 class SampleNamesDiffer(Diagnostic):
