@@ -106,7 +106,8 @@ def _row(node: Node, batch: Size, field: ReceptiveField | None) -> Row:
     inputs = node.input_types
     outputs = tuple(value.type for value in node.outputs)
     macs = node.op.cost(*inputs, *outputs).macs
-    params = sum(prod(weight.shape) for weight in node.op.weights(*inputs) if weight.trained)
+    owned = node.op.weights(*inputs) if node.shares is None else ()
+    params = sum(prod(weight.shape) for weight in owned if weight.trained)
     return Row(node.name, type(node.op).__name__, outputs[0], params, _per_sample(macs, batch), field)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from netspec.diagnostics.span import Span
 from netspec.ir.dim import Bounds
@@ -13,6 +13,9 @@ from netspec.ir.tensor import TensorType
 
 if TYPE_CHECKING:
     from netspec.ops.base import Op
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Value(NamedTuple):
@@ -81,7 +84,10 @@ class Node:
     """One layer: an operation, what it reads, what it gives.
 
     `name` is its path in the module tree, joined by dots (`stage.0.conv2d_1`). `init` gives the rule of
-    each parameter that the spec speaks of, by the parameter's name.
+    each parameter that the spec speaks of, by the parameter's name. `slots` says which of the operation's
+    arguments each input is, where some before the last are left out. `shares` is the name of the earlier
+    layer whose module, and so whose weights, this one uses; it has none of its own. `parametrize` names the
+    parametrizations of its weight, in the order in which they are applied.
     """
 
     name: str
@@ -90,6 +96,23 @@ class Node:
     outputs: tuple[Value, ...]
     span: Span
     init: Mapping[str, InitRule] = field(default_factory=dict)
+    slots: tuple[int, ...] | None = None
+    shares: str | None = None
+    parametrize: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def owner(self) -> str:
+        """The layer that owns the weights: this one, or that whose weights it shares."""
+        return self.shares or self.name
+
+    def arranged(self, items: Sequence[T], absent: U) -> tuple[T | U, ...]:
+        """One item an input, in the places of the operation's arguments, `absent` where one is left out."""
+        if self.slots is None:
+            return tuple(items)
+        places: list[T | U] = [absent] * (self.slots[-1] + 1)
+        for slot, item in zip(self.slots, items, strict=True):
+            places[slot] = item
+        return tuple(places)
 
     @property
     def output(self) -> Value:
@@ -97,8 +120,9 @@ class Node:
         return self.outputs[0]
 
     @property
-    def input_types(self) -> tuple[TensorType, ...]:
-        return tuple(value.type for value in self.inputs)
+    def input_types(self) -> tuple[Any, ...]:
+        """What the operation's rules are called with: a TensorType an argument, None for one left out."""
+        return self.arranged([value.type for value in self.inputs], None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from netspec.diagnostics import Collector, Diagnostic, Span, nearest, spell
-from netspec.ir.dim import UNKNOWN, Dim
+from netspec.ir.dim import UNKNOWN, Dim, symbol
 from netspec.language.resolve import Resolver
 from netspec.language.tree import Tree
 from netspec.language.validation import (
@@ -18,6 +18,7 @@ from netspec.language.validation import (
     named_arguments,
     quoted,
 )
+from netspec.ops.arguments import Symbolic
 from netspec.ops.base import Op
 from netspec.ops.catalogue import FAMILIES, find
 
@@ -36,6 +37,25 @@ class UnknownOperation(Diagnostic):
         if self.suggestion and "(" in self.name:
             return "arguments follow a colon, as in Conv2d: {{out_channels: 8, kernel_size: 3}}"
         return "did you mean {suggestion}?" if self.suggestion else "netspec ops lists them all"
+
+
+class UnknownDimension(Diagnostic):
+    """A word in a shape that is no symbolic dimension of an input."""
+
+    code = "NS233"
+    message = "no input has a dimension {name}"
+
+    name: str
+    suggestion: str | None
+    known: tuple[str, ...]
+
+    @property
+    def help(self) -> str:
+        if self.suggestion:
+            return "did you mean {suggestion}?"
+        return (
+            "the inputs have {known}" if self.known else "all sizes of the inputs are numbers: write one here"
+        )
 
 
 def meant_operation(name: str) -> str:
@@ -77,7 +97,10 @@ def make_operation(
     values: dict[str, Any] = {}
     for key, entry in arguments.entries.items() if arguments is not None else ():
         value: Any = resolver.value(entry.value)
-        if isinstance(value, Dim):
+        field = operation.model_fields.get(key)
+        if field is not None and any(isinstance(item, Symbolic) for item in field.metadata):
+            value = _with_dimensions(value, entry.value, resolver, collector)
+        elif isinstance(value, Dim):
             symbolic = WrongValue(key=key, expected="a number", got=f"the symbolic size {value}")
             collector.add(symbolic.at(entry.value.span))
             value = UNKNOWN
@@ -91,6 +114,26 @@ def make_operation(
         collector.extend(argument_faults(name, operation, error, arguments, values, place, unknown))
         return None
     return None if unknown else made
+
+
+def _with_dimensions(value: Any, tree: Tree, resolver: Resolver, collector: Collector) -> Any:
+    """A size or a shape whose words are the symbolic dimensions of these names; UNKNOWN after NS233."""
+    if isinstance(value, list):
+        places = tree.items if len(tree.items) == len(value) else [tree] * len(value)
+        sizes = [
+            _with_dimensions(item, place, resolver, collector)
+            for item, place in zip(value, places, strict=True)
+        ]
+        return UNKNOWN if any(size is UNKNOWN for size in sizes) else sizes
+    if not isinstance(value, str):
+        return value
+    known = resolver.bounds.get(value)
+    if known is None:
+        names = tuple(resolver.bounds)
+        fault = UnknownDimension(name=spell(value), suggestion=nearest(value, names), known=names)
+        collector.add(fault.at(tree.span))
+        return UNKNOWN
+    return symbol(value, known.multiple_of)
 
 
 @cache

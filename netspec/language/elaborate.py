@@ -229,7 +229,7 @@ class _Elaborator:
         if made is None:
             return Layer(Value(name, UNKNOWN_TYPE), step.place, complete=False)
         types = self.inference.types(made, sources, step)
-        ports = made.ports
+        ports = made.ports(*(value.type for value in sources))
         values = tuple(
             Value(name if number == 0 else f"{name}.{port}", type)
             for number, (port, type) in enumerate(zip(ports, types, strict=True))

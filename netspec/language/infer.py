@@ -71,9 +71,9 @@ class Inference:
     def types(self, op: Op, sources: Sequence[Value], step: Step) -> tuple[TensorType, ...]:
         """The types of an operation's ports; unknown where its inputs are, or a rule is broken."""
         types = [value.type for value in sources]
-        unknown = (UNKNOWN_TYPE,) * len(op.ports)
         if any(type.shape is None for type in types):
-            return unknown
+            return (UNKNOWN_TYPE,)
+        unknown = (UNKNOWN_TYPE,) * len(op.ports(*types))
         broken: list[tuple[Fault, Same | AtLeast]] = []
         try:
             for demand in op.demands(*types):

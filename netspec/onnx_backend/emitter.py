@@ -6,8 +6,10 @@ import struct
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from netspec.ir.dim import Dim, Size
 from netspec.ir.graph import Node
 from netspec.ir.tensor import DType, TensorType
+from netspec.onnx_backend.sizes import measured
 
 Attribute = int | float | str | DType | Sequence[int] | Sequence[float] | Sequence[str]
 """What an ONNX attribute may hold here; a bool is written as an int, a DType as ONNX's number of it."""
@@ -52,12 +54,15 @@ class Constant:
 class Emitter:
     """The ONNX graph as it grows, one layer at a time.
 
-    `opset` is the version that `lower` writes for. The tensors that `node` and `nodes` return are
+    `opset` is the version that `lower` writes for; `symbols` says of which input each symbolic dimension is
+    an axis. The tensors that `node` and `nodes` return are
     placeholders: a layer's outputs take the names of the spec once `lower` has returned.
     """
 
-    def __init__(self, opset: int) -> None:
+    def __init__(self, opset: int, symbols: Mapping[str, tuple[str, int]] | None = None) -> None:
         self.opset = opset
+        self._symbols = symbols or {}
+        self._sizes: dict[Dim, str] = {}
         self.emitted: list[Emitted] = []
         self.constants: dict[tuple[DType, tuple[int, ...], bytes], Constant] = {}
         self._types: Mapping[str, TensorType] = {}
@@ -94,6 +99,23 @@ class Emitter:
             self.constants[key] = known
         return known.name
 
+    def size(self, size: Size) -> str:
+        """The name of an int64 tensor of shape (1,) that holds a size, read from the inputs if symbolic."""
+        if isinstance(size, int):
+            return self.constant([size], DType.INT64)
+        assert isinstance(size, Dim)
+        known = self._sizes.get(size)
+        if known is None:
+            known = self._sizes[size] = measured(self, size, self._symbols)
+        return known
+
+    def shape(self, sizes: Sequence[Size]) -> str:
+        """The name of an int64 tensor that holds a whole shape; one constant where no size is symbolic."""
+        fixed = [size for size in sizes if isinstance(size, int)]
+        if len(fixed) == len(sizes):
+            return self.constant(fixed, DType.INT64)
+        return self.node("Concat", *(self.size(size) for size in sizes), axis=0)
+
     def type(self, tensor: str) -> TensorType:
         """The type of a tensor that the layer was given."""
         return self._types[tensor]
@@ -124,7 +146,7 @@ class Weights:
     def __getitem__(self, name: str) -> str:
         if name not in self._declared:
             raise KeyError(f"{type(self._layer.op).__name__} declares no weight {name!r}")
-        full = f"{self._layer.name}.{name}"
+        full = f"{self._layer.owner}.{name}"
         self._used[full] = self._layer
         return full
 

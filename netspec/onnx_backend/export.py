@@ -125,7 +125,7 @@ def _checked(name: str, layer: Node, weights: Mapping[str, Array]) -> Array:
     array = weights.get(name)
     if array is None:
         raise DiagnosticError(MissingWeight(name=name, layer=layer.name).at(layer.span))
-    own = name.removeprefix(layer.name + ".")
+    own = name.removeprefix(layer.owner + ".")
     declared = next(w for w in layer.op.weights(*layer.input_types) if w.name == own)
     if array.shape != declared.shape or element_type(array.dtype) != declared.dtype:
         raise DiagnosticError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netspec.diagnostics import Diagnostic, DiagnosticError
+from netspec.ir.dim import Dim
 from netspec.ir.graph import Graph, Node, Value
 from netspec.ir.tensor import TensorType
 from netspec.onnx_backend.emitter import Constant, Emitted, Emitter, Weights
@@ -55,7 +56,12 @@ class _Lowering:
 
     def __init__(self, graph: Graph, opset: int) -> None:
         self.graph = graph
-        self.emitter = Emitter(opset)
+        symbols: dict[str, tuple[str, int]] = {}
+        for item in graph.inputs:
+            for axis, size in enumerate(item.value.type.known):
+                if isinstance(size, Dim):
+                    symbols.setdefault(str(size), (item.name, axis))
+        self.emitter = Emitter(opset, symbols)
         self.weights: dict[str, Node] = {}
         self.types: dict[str, TensorType] = {}  # of the placeholders that carry a value
         self.carriers: dict[str, str] = {item.name: item.name for item in graph.inputs}
@@ -85,8 +91,9 @@ class _Lowering:
         read = {port for port, value in enumerate(layer.outputs) if value.name in self.read}
         start = len(self.emitter.emitted)
         self.emitter.enter(types, read)
+        weights = Weights(layer, self.weights)
         try:
-            given = layer.op.lower(self.emitter, *inputs, weights=Weights(layer, self.weights))
+            given = layer.op.lower(self.emitter, *layer.arranged(inputs, ""), weights=weights)
         except Fault as fault:
             raise DiagnosticError(fault.diagnostic.at(layer.span)) from fault
         outputs = (given,) if isinstance(given, str) else tuple(given)

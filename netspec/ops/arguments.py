@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator
+
+from netspec.ir.dim import Dim
 
 SIZE_LIMIT = 2**31 - 1  # a larger size overflows the int32 that runtimes index with
 
-INFERRED = frozenset({"in_channels", "in_features", "num_features"})
+INFERRED = frozenset(
+    {
+        "d_model",
+        "embed_dim",
+        "in1_features",
+        "in2_features",
+        "in_channels",
+        "in_features",
+        "input_size",
+        "normalized_shape",
+        "num_channels",
+        "num_features",
+    }
+)
 """Arguments that the input determines; when written, they are asserted."""
 
 
@@ -29,6 +44,21 @@ def spread(count: int) -> Callable[[Any], Any]:
         return tuple(value) if isinstance(value, list) else value
 
     return validate
+
+
+class Symbolic(NamedTuple):
+    """Metadata of an argument whose words are symbolic dimensions: `shape: [batch, 64, -1]`."""
+
+
+def sized(value: Any) -> Any:
+    """A size: an integer, or a symbolic dimension, which the caller has made of a word."""
+    if isinstance(value, Dim) or (type(value) is int and -SIZE_LIMIT <= value <= SIZE_LIMIT):
+        return value
+    raise ValueError("not a size")
+
+
+def _plain(size: Any) -> int | str:
+    return size if isinstance(size, int) else str(size)
 
 
 def listed(value: Any) -> Any:
@@ -59,3 +89,20 @@ NonNegativePair = Annotated[
     BeforeValidator(spread(2), json_schema_input_type=_NonNegative | tuple[_NonNegative, _NonNegative]),
     Expected("an integer of at least 0, or a list of two (height, width)"),
 ]
+
+SizeArgument = Annotated[
+    Any,
+    PlainValidator(sized, json_schema_input_type=int | str),
+    PlainSerializer(_plain),
+    Symbolic(),
+    Expected("an integer, or a symbolic dimension"),
+]
+"""A size in an argument: an `int` or a `Dim`; a rule says which integers it takes."""
+
+Shape = Annotated[
+    tuple[SizeArgument, ...],
+    BeforeValidator(listed),
+    Symbolic(),
+    Expected("a list of sizes", "an integer, or a symbolic dimension"),
+]
+"""A shape in an argument: a tuple of `int` and `Dim`."""

@@ -136,6 +136,10 @@ class Combination(Op):
 
     other: Number | None = None
 
+    @property
+    def writes_constants(self) -> bool:
+        return True
+
     def demands(self, first: TensorType, *others: TensorType) -> Iterator[Demand]:
         op = type(self).__name__
         if bool(others) == (self.other is not None):

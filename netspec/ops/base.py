@@ -77,18 +77,30 @@ class Op(BaseModel):
     types, in torch, in ONNX. The caller checks `demands` first; `infer` then may assume that they hold and
     gives UNKNOWN for a size that has no meaning.
 
-    `arguments` names the inputs, in order. A `variadic` operation takes its last one any number of times.
+    `arguments` names the inputs, in order; the last `optional` of them may be left out, and the rules then
+    get None for their types (`lower` gets "", as ONNX writes it). A `variadic` operation takes its last one
+    any number of times.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
     arguments: ClassVar[tuple[str, ...]] = ("input",)
+    optional: ClassVar[int] = 0
     variadic: ClassVar[bool] = False
 
-    @property
-    def ports(self) -> tuple[str, ...]:
-        """Names of the outputs; the first is what the layer's name alone means."""
+    def ports(self, *inputs: Any) -> tuple[str, ...]:
+        """Names of the outputs, given the input types; the first is what the layer's name alone means."""
         return ("output",)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbolic dimensions that the arguments name; the torch module gets their sizes by keyword."""
+        return ()
+
+    @property
+    def writes_constants(self) -> bool:
+        """Whether `lower` writes the real arguments as constants of the element type, not as attributes."""
+        return False
 
     def demands(self, *inputs: Any, **_: Any) -> Iterable[Demand]:
         """What must hold of the inputs' sizes; raises Fault where a rule does not depend on a symbol."""
@@ -118,6 +130,14 @@ class Op(BaseModel):
 
     # The input types -> the torch module. Imports torch inside.
     build: ClassVar[Callable[..., nn.Module]]
+
+    def exact(self, module: Any, dtype: DType) -> Callable[..., Any] | None:
+        """What the float64 oracle calls in place of the module's forward, which this does by default.
+
+        Needed where torch has constants inside that are not exactly representable in `dtype`, which the
+        file has (SELU's scale, Hardsigmoid's 1/6): this computes with them as rounded.
+        """
+        return None
 
     # lower(graph: Emitter, *inputs: str, weights=Weights) -> the tensor's name, or a tuple of one per port.
     lower: ClassVar[Callable[..., str | tuple[str, ...]]]

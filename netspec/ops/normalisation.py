@@ -97,6 +97,10 @@ class BatchNorm(Op):
             "dtype": torch_dtype(x.dtype),
         }
 
+    @property
+    def writes_constants(self) -> bool:
+        return not self.track_running_stats
+
     def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
         dtype, channels = graph.type(x).dtype, graph.type(x).known[1]
         assert isinstance(channels, int)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Diagnostic
 from netspec.ir.dim import Size
@@ -128,8 +128,7 @@ class MaxPool2d(Pool2d):
     dilation: Pair = (1, 1)
     return_indices: Bool = False
 
-    @property
-    def ports(self) -> tuple[str, ...]:
+    def ports(self, *inputs: Any) -> tuple[str, ...]:
         return ("output", "indices") if self.return_indices else ("output",)
 
     def _dilations(self) -> tuple[int, int]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import fx, nn
 
 from netspec.diagnostics import Diagnostic, DiagnosticError
+from netspec.ir.dim import Dim
 from netspec.ir.graph import Graph, Node
 from netspec.torch_backend.initialise import drawn, reproducible
 from netspec.torch_backend.network import Network, assemble
@@ -38,7 +41,7 @@ def build(graph: Graph, *, seed: int = 0, device: str = "cpu") -> nn.Module:
     Errors: NS573 where torch refuses a layer; NS574 where it refuses to draw one's weights.
     """
     with reproducible():
-        layers = {node.name: _layer(node, seed, device) for node in graph}
+        layers = {node.name: _layer(node, seed, device) for node in graph if node.shares is None}
     module = Network(assemble(layers), _traced(graph), class_name(graph.name))
     return module if device in ("cpu", "meta") else module.to(device)
 
@@ -63,8 +66,11 @@ def _traced(graph: Graph) -> fx.Graph:
     """The calls of the layers, as torch.fx writes them down."""
     traced = fx.Graph()
     tensors = {item.name: traced.placeholder(item.name) for item in graph.inputs}
+    sizes = _sizes(graph)
     for node in graph:
-        result = traced.call_module(node.name, tuple(tensors[value.name] for value in node.inputs))
+        inputs = node.arranged([tensors[value.name] for value in node.inputs], None)
+        named: dict[str, Any] = {symbol: _size(traced, tensors, *sizes[symbol]) for symbol in node.op.symbols}
+        result = traced.call_module(node.owner, inputs, named)
         if len(node.outputs) == 1:
             tensors[node.output.name] = result
             continue
@@ -73,3 +79,17 @@ def _traced(graph: Graph) -> fx.Graph:
     outputs = tuple(tensors[output.value.name] for output in graph.outputs)
     traced.output(outputs[0] if len(outputs) == 1 else outputs)
     return traced
+
+
+def _sizes(graph: Graph) -> dict[str, tuple[str, int]]:
+    """For each symbolic dimension an input and its axis that has this size."""
+    found: dict[str, tuple[str, int]] = {}
+    for item in graph.inputs:
+        for axis, size in enumerate(item.value.type.known):
+            if isinstance(size, Dim):
+                found.setdefault(str(size), (item.name, axis))
+    return found
+
+
+def _size(traced: fx.Graph, tensors: Mapping[str, fx.Node], name: str, axis: int) -> fx.Node:
+    return traced.call_method("size", (tensors[name], axis))

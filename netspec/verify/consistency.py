@@ -242,6 +242,7 @@ def expected_weights(graph: Graph) -> dict[str, tuple[Shape, DType]]:
     return {
         f"{node.name}.{weight.name}": (weight.shape, weight.dtype)
         for node in graph
+        if node.shares is None
         for weight in node.op.weights(*node.input_types)
         if weight.dtype.is_floating
     }

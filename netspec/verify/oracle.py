@@ -10,12 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from netspec.ir.graph import Graph
 from netspec.ir.tensor import DType
 from netspec.torch_backend.build import build
-from netspec.torch_backend.modules import Add, Mul
 from netspec.torch_backend.weights import load
 from netspec.verify.tolerance import Array
 
@@ -70,6 +68,7 @@ class Oracle:
         """
         layers = _layers(self._module, [node.name for node in self._graph])
         arguments = _round_arguments(self._graph, self._module)
+        exact = _with_rounded_constants(self._graph, self._module)
         hooks = []
         for layer in layers:
             narrow: list[tuple[Tensor, Tensor]] = []
@@ -82,6 +81,8 @@ class Oracle:
                 hook.remove()
             for module, name, value in arguments:
                 setattr(module, name, value)
+            for module in exact:
+                del module.forward
 
 
 def _several(result: Any) -> tuple[Tensor, ...]:
@@ -142,8 +143,8 @@ def _round_arguments(graph: Graph, module: nn.Module) -> list[tuple[nn.Module, s
     known = dict(module.named_modules())
     found: list[tuple[nn.Module, str, object]] = []
     for node in graph:
-        for part in known[node.name].modules():
-            dtype = node.output.type.dtype if _takes_constants(part) else DType.FLOAT32
+        dtype = node.output.type.dtype if node.op.writes_constants else DType.FLOAT32
+        for part in known[node.owner].modules():
             for name, value in tuple(vars(part).items()):
                 if isinstance(value, float) and (rounded := _rounded(value, dtype)) != value:
                     found.append((part, name, value))
@@ -151,10 +152,19 @@ def _round_arguments(graph: Graph, module: nn.Module) -> list[tuple[nn.Module, s
     return found
 
 
-def _takes_constants(part: nn.Module) -> bool:
-    """Whether the lowering writes a layer's real arguments as constants, not as attributes."""
-    own_statistics = isinstance(part, _BatchNorm) and not part.track_running_stats
-    return own_statistics or isinstance(part, Add | Mul)
+def _with_rounded_constants(graph: Graph, module: nn.Module) -> list[nn.Module]:
+    """Give the layers whose torch module has inexact constants inside a forward that has them rounded."""
+    known = dict(module.named_modules())
+    found: list[nn.Module] = []
+    for node in graph:
+        if node.shares is not None:
+            continue
+        layer = known[node.name]
+        forward = node.op.exact(layer, node.output.type.dtype)
+        if forward is not None:
+            layer.forward = forward
+            found.append(layer)
+    return found
 
 
 def _rounded(value: float, dtype: DType) -> float:

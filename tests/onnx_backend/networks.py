@@ -53,7 +53,7 @@ class Network:
         read = tuple(self.values[i] for i in inputs or (list(self.values)[-1],))
         found = op.infer(*(value.type for value in read))
         types = found if isinstance(found, tuple) else (found,)
-        names = [name, *(f"{name}.{port}" for port in op.ports[1:])]
+        names = [name, *(f"{name}.{port}" for port in op.ports(*(value.type for value in read))[1:])]
         given = tuple(Value(n, t) for n, t in zip(names, types, strict=True))
         self.nodes.append(Node(name, op, read, given, SPAN))
         for value in reversed(given):  # so that the first port is the last value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from netspec.diagnostics import DiagnosticError
@@ -16,8 +18,7 @@ from tests.onnx_backend.networks import SPAN, Network, operation
 class Split(Op):
     """Two halves; the second is left out where nothing reads it."""
 
-    @property
-    def ports(self) -> tuple[str, ...]:
+    def ports(self, *inputs: Any) -> tuple[str, ...]:
         return ("left", "right")
 
     def infer(self, x: TensorType) -> tuple[TensorType, TensorType]:
@@ -32,8 +33,7 @@ class Split(Op):
 class Twice(Op):
     """2 (x + x), and x again on a second port."""
 
-    @property
-    def ports(self) -> tuple[str, ...]:
+    def ports(self, *inputs: Any) -> tuple[str, ...]:
         return ("output", "input")
 
     def infer(self, x: TensorType) -> tuple[TensorType, TensorType]:

@@ -53,7 +53,7 @@ class Network:
     def add(self, name: str, op: Op, *inputs: Value) -> Value:
         given = op.infer(*(value.type for value in inputs))
         types = (given,) if isinstance(given, TensorType) else given
-        names = [name, *(f"{name}.{port}" for port in op.ports[1:])]
+        names = [name, *(f"{name}.{port}" for port in op.ports(*(value.type for value in inputs))[1:])]
         outputs = tuple(Value(*pair) for pair in zip(names, types, strict=True))
         self.nodes.append(Node(name, op, inputs, outputs, NOWHERE))
         return outputs[0]

@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from netspec.verify import reference_ops
 from netspec.verify.reference import Reference, UnevaluatedError
+from netspec.verify.reference_ops import windows
 from netspec.verify.tolerance import Array
 
 
@@ -64,7 +64,7 @@ def test_conv(sizes, kernel, strides, dilations, before, after, groups, each, bi
     b = [normal(2, 2 * groups)] if bias else []
     attributes = {"strides": strides, "dilations": dilations, "group": groups, "pads": [*before, *after]}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reference_ops, "GATHERED_LIMIT", limit * 10)  # one row of windows and several
+        patch.setattr(windows, "GATHERED_LIMIT", limit * 10)  # one row of windows and several
         (y,) = evaluate("Conv", x, w, *b, kernel_shape=kernel, **attributes)
     padded = F.pad(torch.from_numpy(x), (before[1], after[1], before[0], after[0]))
     expected = F.conv2d(

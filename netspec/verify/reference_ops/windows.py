@@ -1,11 +1,7 @@
-"""Operators of the ONNX standard whose implementation in onnx.reference is slow or wrong.
+"""Conv, AveragePool and MaxPool, from their definitions in the standard.
 
-Each is written from the operator's definition in the standard, in the dtype of its input:
-
-- Conv there is slow; here windows are gathered in slices and multiplied as matrices.
-- AveragePool and MaxPool there are wrong with ceil_mode in some shapes.
-- Pad there refuses negative padding, which crops.
-- LogSoftmax there takes the logarithm of a softmax that has underflowed to zero.
+Conv in onnx.reference is slow; here windows are gathered in slices and multiplied as matrices. AveragePool
+and MaxPool there are wrong with ceil_mode in some shapes.
 """
 
 from __future__ import annotations
@@ -204,32 +200,4 @@ def _places(shape: tuple[int, ...], column_major: bool) -> NDArray[np.int64]:
     return first.reshape(*shape[:2], *[1] * plane.ndim) + plane
 
 
-class Pad(OpRun):
-    """Padding by a constant or from the input itself; a negative amount crops."""
-
-    def _run(self, x, pads, value=None, axes=None, mode=None):  # type: ignore[no-untyped-def]
-        chosen = range(x.ndim) if axes is None else [int(axis) % x.ndim for axis in axes]
-        ends = [(0, 0)] * x.ndim
-        for position, axis in enumerate(chosen):
-            ends[axis] = (int(pads[position]), int(pads[position + len(pads) // 2]))
-        kept = tuple(
-            slice(max(0, -before), size - max(0, -after))
-            for (before, after), size in zip(ends, x.shape, strict=True)
-        )
-        widths = [(max(0, before), max(0, after)) for before, after in ends]
-        if mode in (None, "", "constant"):
-            fill = 0 if value is None else np.asarray(value).reshape(()).astype(x.dtype)
-            return (np.pad(x[kept], widths, constant_values=fill),)
-        return (np.pad(x[kept], widths, mode=mode),)
-
-
-class LogSoftmax(OpRun):
-    """x - max - log(sum(exp(x - max))) along one axis."""
-
-    def _run(self, x, axis=None):  # type: ignore[no-untyped-def]
-        along = -1 if axis is None else axis
-        shifted = x - x.max(axis=along, keepdims=True)
-        return (shifted - np.log(np.exp(shifted).sum(axis=along, keepdims=True)),)
-
-
-OVERRIDES = (Conv, AveragePool, MaxPool, Pad, LogSoftmax)
+OVERRIDES = (Conv, AveragePool, MaxPool)

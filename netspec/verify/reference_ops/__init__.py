@@ -1,0 +1,8 @@
+"""Operators of the ONNX standard whose implementation in onnx.reference is slow or wrong.
+
+Each is written from the operator's definition in the standard, in the dtype of its input.
+"""
+
+from netspec.verify.reference_ops import activation, movement, windows
+
+OVERRIDES = (*windows.OVERRIDES, *movement.OVERRIDES, *activation.OVERRIDES)
