@@ -3,15 +3,17 @@
 #   PYTHON   the Python that makes .venv, 3.11 or later
 #   JOBS     test processes side by side
 #   TESTS    what `make test` runs, for example TESTS=tests/ir (without the gate on coverage)
+#   SWEEP    what `make sweep` sweeps, for example SWEEP="--count 500 Conv2d pooling"
 
 PYTHON ?= python3
 JOBS ?= 2
 TESTS ?=
+SWEEP ?= --compare 500
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types format bench wheel wheel-test clean
+.PHONY: help setup demo test lint types format sweep bench wheel wheel-test clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +37,9 @@ types: setup ## Check types, strictly
 format: setup ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+sweep: setup ## Hold 20,000 random configurations of the operations against torch, and 500 by its exporter
+	$(BIN)/python -m tests.sweep --jobs $(JOBS) $(SWEEP)
 
 bench: setup ## Measure: one table per script of tests/benchmarks
 	@set -e; for script in tests/benchmarks/*.py; do echo "== $$script"; \

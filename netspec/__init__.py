@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netspec.diagnostics import Diagnostic, DiagnosticError
     from netspec.ir.graph import Graph
+    from netspec.ops.base import Op
     from netspec.pipeline import Built, Checked, build, check
 
 __version__ = "0.1.0"
@@ -34,11 +35,22 @@ _HOMES = {
     "Diagnostic": "netspec.diagnostics",
     "DiagnosticError": "netspec.diagnostics",
     "Graph": "netspec.ir.graph",
+    "Op": "netspec.ops.base",
     "build": "netspec.pipeline",
     "check": "netspec.pipeline",
 }
 
-__all__ = ["Built", "Checked", "Diagnostic", "DiagnosticError", "Graph", "__version__", "build", "check"]
+__all__ = [
+    "Built",
+    "Checked",
+    "Diagnostic",
+    "DiagnosticError",
+    "Graph",
+    "Op",
+    "__version__",
+    "build",
+    "check",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,14 +14,18 @@ from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 from netspec.display.terminal import print_diagnostics
 from netspec.options import (
     CheckFormat,
+    ExpandFormat,
     Format,
     FormatOption,
+    Plugins,
     SamplesOption,
     SeedOption,
     Settings,
     Spec,
     Specs,
     TableFormat,
+    Variant,
+    WeightsMap,
 )
 
 if TYPE_CHECKING:
@@ -69,6 +73,8 @@ def _root(
 def check(
     specs: Specs,
     set_: Settings = None,
+    variant: Variant = None,
+    plugins: Plugins = None,
     format: Annotated[
         CheckFormat,
         typer.Option("--format", help="Text for people, JSON for programs, GitHub's annotations."),
@@ -85,7 +91,7 @@ def check(
     everything: list[Diagnostic] = []
     reports = []
     code = DONE
-    for spec, checked, diagnostics in _checked(specs, set_):
+    for spec, checked, diagnostics in _checked(specs, set_, variant):
         everything += diagnostics
         if checked is None:
             code = SPEC_AT_FAULT
@@ -108,6 +114,8 @@ def check(
 def show(
     spec: Spec,
     set_: Settings = None,
+    variant: Variant = None,
+    plugins: Plugins = None,
     format: Annotated[
         TableFormat, typer.Option("--format", help="Text for people, JSON or CSV for programs.")
     ] = TableFormat.text,
@@ -123,7 +131,7 @@ def show(
     from netspec.display.layers import layers_csv, layers_text
     from netspec.pipeline import check as check_spec
 
-    checked = check_spec(spec, settings=_settings(set_))
+    checked = check_spec(spec, settings=_settings(set_), variant=variant)
     table = tabulate(checked.graph)
     print_diagnostics(checked.warnings)
     if format is TableFormat.text:
@@ -135,17 +143,52 @@ def show(
 
 
 @app.command()
+def expand(
+    spec: Spec,
+    set_: Settings = None,
+    variant: Variant = None,
+    plugins: Plugins = None,
+    format: Annotated[ExpandFormat, typer.Option("--format", help="YAML or JSON.")] = ExpandFormat.yaml,
+) -> None:
+    """Print the flat spec that a spec amounts to: no blocks, loops, parameters.
+
+    Every layer is a step under the name that it has in the network, so that the same graph is made of it,
+    and the same weights fit.
+
+    Example: netspec expand specs/resnet.yaml --variant resnet18
+    """
+    from netspec.language.expand import expand as expanded
+    from netspec.language.expand import expanded_yaml
+    from netspec.pipeline import check as check_spec
+
+    checked = check_spec(spec, settings=_settings(set_), variant=variant)
+    print_diagnostics(checked.warnings)
+    flat = expanded(checked.graph)
+    if format is ExpandFormat.json:
+        _print_json(flat)
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in expanded_yaml(flat))
+
+
+@app.command()
 def build(
     specs: Specs,
     set_: Settings = None,
+    variant: Variant = None,
+    plugins: Plugins = None,
     weights: Annotated[
         Path | None,
-        typer.Option("--weights", metavar="FILE", help="Weights from a safetensors file; else drawn."),
+        typer.Option(
+            "--weights", metavar="FILE", help="Take weights from a file: safetensors, or of torch.save."
+        ),
     ] = None,
-    any_graph: Annotated[
-        bool,
-        typer.Option("--any-graph", help="Take weights that were saved from another network, if they fit."),
-    ] = False,
+    weights_map: Annotated[
+        WeightsMap | None,
+        typer.Option(
+            "--weights-map",
+            help="Match the file's tensors to the layers by name or by order, and print the alignment.",
+        ),
+    ] = None,
     save_weights: Annotated[
         Path | None,
         typer.Option("--save-weights", metavar="FILE", help="Save the weights as safetensors too."),
@@ -174,18 +217,20 @@ def build(
     """
     if len(specs) > 1 and (weights or save_weights):
         _usage("--weights and --save-weights are for one spec at a time")
-    if any_graph and not weights:
-        _usage("--any-graph is for --weights, which is not given")
+    if weights_map and not weights:
+        _usage("--weights-map is for --weights, which is not given")
+    from netspec.display.alignment import taken_text
     from netspec.display.outcome import built_text, report_json
     from netspec.display.progress import ProgressDisplay
     from netspec.pipeline import build as build_spec
     from netspec.process import let_threads_sleep
+    from netspec.torch_backend.alignment import Misaligned
 
     let_threads_sleep()
     codes = [DONE]
     reports = []
-    for spec, checked, diagnostics in _distinct(list(_checked(specs, set_)), out):
-        built = None
+    for spec, checked, diagnostics in _distinct(list(_checked(specs, set_, variant)), out):
+        built = taken = None
         found = list(diagnostics)
         try:
             if checked is not None:
@@ -193,7 +238,7 @@ def build(
                     built = build_spec(
                         checked,
                         weights=weights,
-                        any_graph=any_graph,
+                        weights_map=weights_map.value if weights_map else None,
                         save_weights=save_weights,
                         out=out,
                         opset=opset,
@@ -202,11 +247,15 @@ def build(
                         keep_rejected=keep_rejected,
                         progress=progress,
                     )
-                found += built.certificate.problems
+                taken = built.taken
+                found += (*(taken.warnings if taken else ()), *built.certificate.problems)
         except DiagnosticError as error:
+            taken = error.taken if isinstance(error, Misaligned) else None
             found += error.diagnostics
         codes.append(SPEC_AT_FAULT if built is None else _verdict_code(built.certificate))
-        reports.append(report_json(spec, found, built))
+        reports.append(report_json(spec, found, built, taken))
+        if taken is not None and format is Format.text:
+            taken_text(taken)
         if built is not None and format is Format.text:
             built_text(built)
         sys.stdout.flush()
@@ -219,6 +268,7 @@ def build(
 @app.command()
 def verify(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An .onnx file that netspec built.")],
+    plugins: Plugins = None,
     samples: SamplesOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.text,
@@ -253,6 +303,7 @@ def ops(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="An operation, for all about it.")
     ] = None,
+    plugins: Plugins = None,
     format: FormatOption = Format.text,
 ) -> None:
     """List the operations, or explain one.
@@ -265,7 +316,7 @@ def ops(
     operations = catalogue()
     if name is not None and name not in operations:
         from netspec.diagnostics import nearest, spell
-        from netspec.language.arguments import UnknownOperation
+        from netspec.language.callables import UnknownOperation
 
         raise DiagnosticError(UnknownOperation(name=spell(name), suggestion=nearest(name, operations)))
     if format is Format.json:
@@ -304,7 +355,7 @@ def doctor(format: FormatOption = Format.text) -> None:
 
 
 def _checked(
-    specs: list[str], given: list[str] | None
+    specs: list[str], given: list[str] | None, variant: str | None
 ) -> Iterator[tuple[str, Checked | None, tuple[Diagnostic, ...]]]:
     """Every spec with what `check` gives, or None where it does not hold, and what was found in it."""
     from netspec.pipeline import check as check_spec
@@ -312,7 +363,7 @@ def _checked(
     settings = _settings(given)
     for spec in dict.fromkeys(specs):  # one given twice is meant once
         try:
-            checked = check_spec(spec, settings=settings)
+            checked = check_spec(spec, settings=settings, variant=variant)
             yield spec, checked, checked.warnings
         except DiagnosticError as error:
             yield spec, None, error.diagnostics

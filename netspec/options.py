@@ -9,6 +9,16 @@ from typing import Annotated
 import typer
 
 
+def load_plugins(paths: list[Path] | None) -> list[Path] | None:
+    """Make the operations of the files that `--plugin` names known, before anything else is read."""
+    if paths:
+        from netspec.ops.plugins import load_plugin
+
+        for path in paths:
+            load_plugin(path)
+    return paths
+
+
 class CheckFormat(StrEnum):
     text = "text"
     json = "json"
@@ -19,6 +29,16 @@ class TableFormat(StrEnum):
     text = "text"
     json = "json"
     csv = "csv"
+
+
+class WeightsMap(StrEnum):
+    by_name = "name"
+    by_order = "order"
+
+
+class ExpandFormat(StrEnum):
+    yaml = "yaml"
+    json = "json"
 
 
 class Format(StrEnum):
@@ -34,6 +54,17 @@ Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="NAME=VALUE", help="Give a parameter of the spec another value; may be repeated."
+    ),
+]
+Variant = Annotated[str | None, typer.Option("--variant", metavar="NAME", help="One of the spec's variants.")]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE",
+        help="A Python file with further operations, which is run; may be repeated.",
+        callback=load_plugins,
+        is_eager=True,
     ),
 ]
 SamplesOption = Annotated[

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from netspec.onnx_backend.export import Export
+    from netspec.torch_backend.alignment import Taken, Way
     from netspec.verify.certificate import Certificate
     from netspec.verify.samples import Samples
 
@@ -41,8 +42,8 @@ class Built:
     """What `build` made.
 
     `path` is the exported file and `certificate_path` its certificate, both None where verification did not
-    pass it; `rejected` is then the file that was kept for inspection, if that was asked for. `trained` says
-    whether the weights were given rather than drawn.
+    pass it; `rejected` is then the file that was kept for inspection, if that was asked for. `taken` says
+    what became of the file of weights; None where they were drawn.
     """
 
     checked: Checked
@@ -51,18 +52,21 @@ class Built:
     path: Path | None
     certificate_path: Path | None
     rejected: Path | None
-    trained: bool
+    taken: Taken | None
 
 
-def check(path: Path | str, *, settings: Mapping[str, str] | None = None) -> Checked:
+def check(
+    path: Path | str, *, settings: Mapping[str, str] | None = None, variant: str | None = None
+) -> Checked:
     """Read a spec file and check all of it; imports no torch.
 
-    `settings` gives parameters other values than their defaults, as text (`{"classes": "47"}`).
+    `variant` names one of the spec's variants; `settings` gives parameters other values than their defaults
+    or the variant's, as text (`{"classes": "47"}`).
 
     Errors: DiagnosticError with everything that is wrong with the file.
     """
     with _frozen_garbage():
-        return _check(read(path), settings or {})
+        return _check(read(path), settings or {}, variant)
 
 
 def check_text(
@@ -73,9 +77,9 @@ def check_text(
         return _check(parse(text, name, format), settings or {})
 
 
-def _check(tree: Tree, settings: Mapping[str, str]) -> Checked:
+def _check(tree: Tree, settings: Mapping[str, str], variant: str | None = None) -> Checked:
     collector = Collector()
-    document = load(tree, settings, collector)
+    document = load(tree, settings, collector, variant)
     graph = elaborate(document, collector) if document is not None else None
     collector.raise_if_failed()
     assert graph is not None, "a spec without a graph has an error that says so"
@@ -98,8 +102,9 @@ def build(
     spec: Path | str | Checked,
     *,
     settings: Mapping[str, str] | None = None,
+    variant: str | None = None,
     weights: Path | None = None,
-    any_graph: bool = False,
+    weights_map: Way | None = None,
     save_weights: Path | None = None,
     out: Path = DEFAULT_OUT,
     opset: int | None = None,
@@ -111,13 +116,14 @@ def build(
     """Check a spec, build it in torch, export it to `out/NAME.onnx`, verify the file and certify it.
 
     `spec` is a file, or what `check` gave for one. The exported file appears only if verification passes;
-    then `NAME.cert.json` lies beside it. Without `weights` (a safetensors file) they are drawn from `seed`,
-    and BatchNorm's statistics come from one drawn batch. `settings` is as for `check`. `samples` is a file of
+    then `NAME.cert.json` lies beside it. Without `weights` (a safetensors file, or a state dict that
+    torch.save wrote) they are drawn from `seed`, and BatchNorm's statistics come from one drawn batch.
+    `weights_map` says that their names or their order fit, whatever network they were saved from. `settings` and `variant` are as for `check`. `samples` is a file of
     real inputs to verify on. `progress` is called with what is being done and the part of it that is done.
 
     Errors: DiagnosticError for everything that is the spec's, the data's or the disk's fault.
     """
-    checked = spec if isinstance(spec, Checked) else check(spec, settings=settings)
+    checked = spec if isinstance(spec, Checked) else check(spec, settings=settings, variant=variant)
     graph = checked.graph
     report = progress or _silent
     report("importing torch", 0.0)
@@ -128,12 +134,12 @@ def build(
     opset = supported_opset(DEFAULT_OPSET if opset is None else opset)
     real = _samples(samples, graph) if samples is not None else None
     report("making the module", 0.0)
-    module = _module(graph, weights, any_graph, seed)
+    module, taken = _module(graph, weights, weights_map, seed)
     if save_weights is not None:
         from netspec.torch_backend.weights import save_weights as save
 
         save(module, graph, save_weights)
-    return _publish(checked, module, out, opset, seed, real, keep_rejected, weights is not None, report)
+    return _publish(checked, module, out, opset, seed, real, keep_rejected, taken, report)
 
 
 def _silent(stage: str, done: float) -> None:
@@ -150,19 +156,22 @@ def _samples(path: Path, graph: Graph) -> Samples:
     return samples
 
 
-def _module(graph: Graph, weights: Path | None, any_graph: bool, seed: int) -> nn.Module:
+def _module(
+    graph: Graph, weights: Path | None, weights_map: Way | None, seed: int
+) -> tuple[nn.Module, Taken | None]:
+    """The module in evaluation mode, with given weights or drawn ones, and what became of those given."""
     from netspec.torch_backend.build import build as build_module
 
+    taken = None
     if weights is not None:
-        from netspec.torch_backend.weights import load as load_weights
-        from netspec.torch_backend.weights import read_weights
+        from netspec.torch_backend.given_weights import take
 
         module = build_module(graph, device="meta")
-        load_weights(module, read_weights(weights, graph, any_graph=any_graph), str(weights))
+        taken = take(module, graph, weights, weights_map)
     else:
         module = build_module(graph, seed=seed)
         _calibrate(module, graph, seed)
-    return module.eval()
+    return module.eval(), taken
 
 
 def _calibrate(module: nn.Module, graph: Graph, seed: int) -> None:
@@ -184,7 +193,7 @@ def _publish(
     seed: int,
     samples: Samples | None,
     keep_rejected: bool,
-    trained: bool,
+    taken: Taken | None,
     report: Progress,
 ) -> Built:
     """Export and verify beside the file's place; move it there if it passed."""
@@ -215,8 +224,8 @@ def _publish(
             # Written anew, since a file names its external data after itself; it comes out the same.
             with published(kept) as beside:
                 export(graph, weights, beside, opset=opset)
-        return Built(checked, exported, certificate, None, None, kept, trained)
-    return Built(checked, exported, certificate, target, certificate_path, None, trained)
+        return Built(checked, exported, certificate, None, None, kept, taken)
+    return Built(checked, exported, certificate, target, certificate_path, None, taken)
 
 
 class _Rejected(Exception):

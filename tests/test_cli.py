@@ -65,7 +65,7 @@ def test_version():
         (["check", LENET, "--set", "=3"], "--set takes NAME=VALUE, not '=3'"),
         (["build", LENET, SPECS / "lenet5.yaml", "--weights", "w"], "one spec at a time"),
         (["build", LENET, SPECS / "lenet5.yaml", "--save-weights", "w"], "one spec at a time"),
-        (["build", LENET, "--any-graph"], "--any-graph is for --weights"),
+        (["build", LENET, "--weights-map", "name"], "--weights-map is for --weights"),
         (["verify"], "Missing argument 'MODEL'"),
     ],
 )

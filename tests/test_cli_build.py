@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from netspec.ops.pooling import AvgPool2d
+from netspec.ops.average_pooling import AvgPool2d
 from tests.command_line import IMAGES, LENET, files, netspec, tiny
 
 POOL = """\
@@ -133,7 +133,7 @@ def test_weights_are_saved_and_taken_again(tmp_path):
     assert (tmp_path / "a" / "tiny.onnx").read_bytes() == (tmp_path / "b" / "tiny.onnx").read_bytes()
     other = tiny(tmp_path, "other", "Sigmoid")
     assert "error[NS572]" in netspec("build", other, "--weights", "w/tiny.st").err
-    assert netspec("build", other, "--weights", "w/tiny.st", "--any-graph").code == 0
+    assert netspec("build", other, "--weights", "w/tiny.st", "--weights-map", "name").code == 0
 
 
 @pytest.mark.parametrize(

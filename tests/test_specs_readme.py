@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from netspec.diagnostics import collector
 from netspec.diagnostics.diagnostic import DiagnosticError
 from netspec.ir.dim import arithmetic
-from netspec.language import distributions, elaborate, initialisation, names, scalars, sections, source, tree
+from netspec.language import distributions, calls, initialisation, names, scalars, sections, source, tree
 from netspec.language.expressions import lexer, parser, tensors, values
 from netspec.language.expressions.functions import FUNCTIONS
 from netspec.language.schema import schema, short
@@ -128,7 +128,7 @@ LIMITS: dict[str, Any] = {
     "a size, or any other integer argument": arguments.SIZE_LIMIT,
     "labels of an output": sections.LABEL_LIMIT,
     "numbers of a literal in `init`": initialisation.LITERAL_LIMIT,
-    "layers, repetitions counted": elaborate.NODE_LIMIT,
+    "layers, repetitions counted": calls.NODE_LIMIT,
     "characters of an expression": lexer.TEXT_LIMIT,
     "brackets inside brackets of an expression": parser.NESTING_LIMIT,
     "an integer in an expression, below": values.INT_LIMIT,

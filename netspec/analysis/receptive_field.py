@@ -16,6 +16,10 @@ class ReceptiveField:
     axes: Window
 
 
+NO_INPUT = ReceptiveField("", ())
+"""What depends on no input, as a parameter, and hides no other field where the two meet."""
+
+
 def receptive_fields(graph: Graph) -> dict[str, ReceptiveField | None]:
     """The receptive field of every value by its name; None where it has no meaning.
 
@@ -31,12 +35,15 @@ def receptive_fields(graph: Graph) -> dict[str, ReceptiveField | None]:
         field = _field(node, [fields[value.name] for value in node.inputs])
         for value in node.outputs:
             fields[value.name] = field
-    return fields
+    return {name: None if field == NO_INPUT else field for name, field in fields.items()}
 
 
 def _field(node: Node, fields: list[ReceptiveField | None]) -> ReceptiveField | None:
-    merged = fields[0]
-    for other in fields[1:]:
+    seen = [field for field in fields if field != NO_INPUT]
+    if not seen:
+        return NO_INPUT
+    merged = seen[0]
+    for other in seen[1:]:
         merged = _union(merged, other)
     window = node.op.window(*node.input_types)
     if merged is None or window is None:

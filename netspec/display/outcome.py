@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from netspec.diagnostics import Diagnostic
+from netspec.display.alignment import taken_json
 from netspec.display.terminal import console, width
 from netspec.pipeline import Built
+from netspec.torch_backend.alignment import Taken
 from netspec.verify.certificate import Certificate, Verdict, summary
 
 STYLES = {
@@ -68,11 +70,13 @@ def _weights(built: Built) -> str:
     """Where the weights came from."""
     if not any(node.op.weights(*node.input_types) for node in built.checked.graph):
         return "no weights"
-    return "given weights" if built.trained else "untrained weights"
+    return "untrained weights" if built.taken is None else "given weights"
 
 
-def report_json(spec: str, diagnostics: Sequence[Diagnostic], built: Built | None) -> dict[str, Any]:
-    """What became of one spec, as data; the same keys whether it was built or not."""
+def report_json(
+    spec: str, diagnostics: Sequence[Diagnostic], built: Built | None, taken: Taken | None
+) -> dict[str, Any]:
+    """What became of one spec and its weights, as data; the same keys whether it was built or not."""
     import json
 
     from netspec.diagnostics.render import render_json
@@ -87,7 +91,8 @@ def report_json(spec: str, diagnostics: Sequence[Diagnostic], built: Built | Non
             "opset": built.export.opset,
             "certificate": built.certificate.to_data(),
         }
-    return {"spec": spec, **report, "diagnostics": json.loads(render_json(diagnostics))}
+    weights = None if taken is None else taken_json(taken)
+    return {"spec": spec, **report, "weights": weights, "diagnostics": json.loads(render_json(diagnostics))}
 
 
 def size_text(count: int) -> str:

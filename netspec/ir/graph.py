@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from netspec.diagnostics.span import Span
 from netspec.ir.dim import Bounds
@@ -105,6 +106,10 @@ class Node:
         """The layer that owns the weights: this one, or that whose weights it shares."""
         return self.shares or self.name
 
+    def but(self, **changes: Any) -> Node:
+        """The same with some of it changed."""
+        return replace(self, **changes) if changes else self
+
     def arranged(self, items: Sequence[T], absent: U) -> tuple[T | U, ...]:
         """One item an input, in the places of the operation's arguments, `absent` where one is left out."""
         if self.slots is None:
@@ -125,12 +130,30 @@ class Node:
         return self.arranged([value.type for value in self.inputs], None)
 
 
+class Scope(NamedTuple):
+    """A named part of the network with the nodes whose names begin with its own.
+
+    A `block` is the instance of one, with the values that it gets and gives, by the names that the block has
+    for them; a `list` has numbered parts, as loops and repetitions do; all else is a `group`: a branch, one
+    iteration. A scope that `shares` has the module of an earlier instance of its block, and none of its own.
+    """
+
+    name: str
+    kind: Literal["block", "list", "group"]
+    span: Span
+    block: str = ""
+    inputs: Mapping[str, Value] = MappingProxyType({})
+    outputs: Mapping[str, Value] = MappingProxyType({})
+    shares: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """A checked network: its nodes in the order of the spec, which is an order of evaluation.
 
-    `bounds` holds the declared and inferred range of every symbolic dimension. `resolved` is the spec as
-    plain data with its parameters set, the text from which the same graph is made again.
+    `scopes` are the parts that have names, each after the scope that it is in. `bounds` holds the declared
+    and inferred range of every symbolic dimension. `resolved` is the spec as plain data with its parameters
+    set, the text from which the same graph is made again.
     """
 
     name: str
@@ -139,6 +162,7 @@ class Graph:
     outputs: tuple[GraphOutput, ...]
     bounds: Mapping[str, Bounds]
     resolved: Mapping[str, Any]
+    scopes: tuple[Scope, ...] = ()
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from netspec.ir.dim import UNKNOWN, Dim, Size, Unknown
@@ -45,10 +45,15 @@ Shape = tuple[Size, ...]
 
 @dataclass(frozen=True, slots=True)
 class TensorType:
-    """A shape and a dtype; `shape` is None where an earlier error left even the rank unknown."""
+    """A shape and a dtype; `shape` is None where an earlier error left even the rank unknown.
+
+    Indices of a pool know `within` which sizes they count, (H, W) of the pool's input: an unpool restores
+    them. It comes along where a tensor is passed on as it is, and makes no two types different.
+    """
 
     shape: Shape | None
     dtype: DType = DType.FLOAT32
+    within: Shape | None = field(default=None, compare=False, repr=False)
 
     @property
     def known(self) -> Shape:

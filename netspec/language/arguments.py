@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,23 +19,6 @@ from netspec.language.validation import (
 )
 from netspec.ops.arguments import Symbolic
 from netspec.ops.base import Op
-from netspec.ops.catalogue import FAMILIES, find
-
-
-class UnknownOperation(Diagnostic):
-    """A word where an operation belongs that is none."""
-
-    code = "NS205"
-    message = "there is no operation {name}"
-
-    name: str
-    suggestion: str | None
-
-    @property
-    def help(self) -> str:
-        if self.suggestion and "(" in self.name:
-            return "arguments follow a colon, as in Conv2d: {{out_channels: 8, kernel_size: 3}}"
-        return "did you mean {suggestion}?" if self.suggestion else "netspec ops lists them all"
 
 
 class UnknownDimension(Diagnostic):
@@ -58,30 +40,17 @@ class UnknownDimension(Diagnostic):
         )
 
 
-def meant_operation(name: str) -> str:
-    """The operation that is called `name`, or was likely meant by it; `name` itself where none is near."""
-    if name in FAMILIES:
-        return name
-    return nearest(name.partition("(")[0].strip(), FAMILIES) or name
-
-
-def find_operation(name: str, place: Span, collector: Collector) -> type[Op] | None:
-    """The operation of this name, or NS205 and None.
-
-    Where only capitals differ, NS205 and the operation that was meant, so that its arguments are checked too.
-    """
-    operation = find(name)
-    if operation is None:
-        meant = meant_operation(name)
-        suggestion = meant if meant in FAMILIES else None
-        collector.add(UnknownOperation(name=spell(name), suggestion=suggestion).at(place))
-        if name.lower() == meant.lower():
-            return find(meant)
-    return operation
+Known = dict[tuple[object, ...], Op]
+"""Operations that were made already, by their class and arguments: being frozen, one serves all layers."""
 
 
 def make_operation(
-    operation: type[Op], arguments: Tree | None, place: Span, resolver: Resolver, collector: Collector
+    operation: type[Op],
+    arguments: Tree | None,
+    place: Span,
+    resolver: Resolver,
+    collector: Collector,
+    made: Known,
 ) -> Op | None:
     """The operation with its arguments; None, and diagnostics, where they are not what it takes.
 
@@ -108,12 +77,27 @@ def make_operation(
             unknown.append(key)
         else:
             values[key] = value
+    called = (operation, _hashable(values))
+    if called in made and not unknown:
+        return made[called]
     try:
-        made = operation.model_validate(values) if values else _without_arguments(operation)
+        found = operation.model_validate(values)
     except ValidationError as error:
         collector.extend(argument_faults(name, operation, error, arguments, values, place, unknown))
         return None
-    return None if unknown else made
+    if unknown:
+        return None
+    made[called] = found
+    return found
+
+
+def _hashable(value: Any) -> object:
+    """A value that may be a key, in which 1, 1.0 and true differ."""
+    if isinstance(value, dict):
+        return tuple((key, _hashable(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return tuple(map(_hashable, value))
+    return type(value), value
 
 
 def _with_dimensions(value: Any, tree: Tree, resolver: Resolver, collector: Collector) -> Any:
@@ -134,9 +118,3 @@ def _with_dimensions(value: Any, tree: Tree, resolver: Resolver, collector: Coll
         collector.add(fault.at(tree.span))
         return UNKNOWN
     return symbol(value, known.multiple_of)
-
-
-@cache
-def _without_arguments(operation: type[Op]) -> Op:
-    """The operation as it is when nothing is said; being frozen, one serves all layers."""
-    return operation.model_validate({})

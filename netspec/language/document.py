@@ -9,13 +9,16 @@ from typing import Any, NamedTuple
 from netspec.diagnostics import Collector, Diagnostic
 from netspec.ir.dim import Bounds
 from netspec.ir.graph import Preprocess
+from netspec.language.callables import Callables
 from netspec.language.inputs import load_bounds, load_inputs, load_preprocess
+from netspec.language.load_steps import StepLoader
 from netspec.language.names import check_name
+from netspec.language.naming import name_steps
 from netspec.language.outputs import Output, load_outputs
 from netspec.language.parameters import Parameters, load_parameters
 from netspec.language.resolve import Resolver
 from netspec.language.sections import FileSection, InputSection
-from netspec.language.steps import Step, load_steps
+from netspec.language.steps import Body
 from netspec.language.tree import Tree
 from netspec.language.validation import WrongValue, first_line, quoted, validated
 
@@ -68,16 +71,21 @@ class Document(NamedTuple):
     preprocess: Mapping[str, Preprocess]
     bounds: Mapping[str, Bounds]
     parameters: Parameters
-    steps: tuple[Step, ...]
+    callables: Callables
+    body: Body
     outputs: tuple[Output, ...] | None
     complete: bool
 
 
-def load(tree: Tree, overrides: Mapping[str, str], collector: Collector) -> Document | None:
-    """The document of a spec file, its parameters set by `overrides` (name to text, as on a command line).
+def load(
+    tree: Tree, overrides: Mapping[str, str], collector: Collector, variant: str | None = None
+) -> Document | None:
+    """The document of a spec file, its parameters set by one of its variants, and then by `overrides`.
 
-    Errors: NS201 to NS210, NS219, NS220, NS225 to NS227, into the collector; None where nothing can be made
-    of the file.
+    `overrides` is text by name, as on a command line.
+
+    Errors: NS201 to NS211, NS219, NS220, NS225 to NS227, NS234 to NS242 and NS254 to NS256, into the
+    collector; None where nothing can be made of the file.
     """
     if not isinstance(tree.value, dict):
         got = quoted(tree.value)
@@ -85,17 +93,39 @@ def load(tree: Tree, overrides: Mapping[str, str], collector: Collector) -> Docu
         collector.add(fault.at(tree.span))
         return None
     validated(FileSection, "a spec", tree, {**tree.value, **_emptied(tree, collector)}, collector)
-    parameters = load_parameters(tree, overrides, collector)
+    parameters = load_parameters(tree, overrides, collector, variant)
     resolver = Resolver(parameters.values, {}, collector, complete=parameters.complete)
     inputs = load_inputs(tree, resolver, collector)
     bounds = load_bounds(tree, inputs, resolver, collector)
     preprocess = load_preprocess(tree, inputs, bounds, resolver, collector)
+    callables = _callables(tree, collector)
     layers = tree.entries.get("layers")
-    steps = tuple(load_steps(layers.value, collector)) if layers is not None else ()
+    body = StepLoader(callables, collector).body(None if layers is None else layers.value, tree)
+    places = tree.find(("inputs",))
+    name_steps(body, {name: places.key_span(name) for name in inputs}, callables, collector)
     outputs = load_outputs(tree, resolver, collector)
     name = _network_name(tree, collector)
-    complete = bool(inputs) and bool(steps) and all(step.named for step in steps)
-    return Document(tree, name, inputs, preprocess, bounds, parameters, steps, outputs, complete)
+    if variant is not None and parameters.complete:
+        name = variant if name in variant else f"{name}_{variant}"
+    complete = bool(inputs) and bool(body.steps) and body.complete
+    return Document(tree, name, inputs, preprocess, bounds, parameters, callables, body, outputs, complete)
+
+
+def _callables(tree: Tree, collector: Collector) -> Callables:
+    """The blocks of a file, and of those that it uses; every block may use every other."""
+    callables = Callables()
+    if "blocks" not in tree.entries and "use" not in tree.entries:
+        return callables
+    from netspec.language.blocks import declare_blocks, load_block
+
+    declared = declare_blocks(tree, callables, collector)
+    if "use" in tree.entries:
+        from netspec.language.library import Library
+
+        declared += Library(tree, callables, collector).blocks()
+    for block in declared:
+        load_block(block, callables, collector)
+    return callables
 
 
 def _emptied(tree: Tree, collector: Collector) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from netspec.diagnostics import Collector, Diagnostic, Note, Span
 from netspec.ir.dim import (
@@ -19,11 +20,12 @@ from netspec.ir.dim import (
     Undecided,
     Unknown,
     compare,
+    decide,
     least_value,
 )
 from netspec.ir.graph import Value
 from netspec.ir.tensor import UNKNOWN_TYPE, TensorType
-from netspec.language.steps import Step
+from netspec.language.tree import Tree
 from netspec.ops.base import AtLeast, Fault, Op, Same
 
 
@@ -53,6 +55,25 @@ class MinimumTooSmall(Diagnostic):
         return "write dims: {{{name}: {{min: {needed}}}}}"
 
 
+class Site(NamedTuple):
+    """Where an operation is called: its name, its arguments, and for a merge the branches that it reads.
+
+    `slots` says which of the operation's arguments each source is, as in a Node.
+    """
+
+    place: Span
+    arguments: Tree | None = None
+    branches: tuple[tuple[str, Span], ...] = ()
+    slots: tuple[int, ...] | None = None
+
+    def spread(self, types: Sequence[TensorType]) -> list[TensorType | None]:
+        """The types of the sources in the places of the operation's arguments, None where one is left out."""
+        if self.slots is None:
+            return list(types)
+        given = dict(zip(self.slots, types, strict=True))
+        return [given.get(slot) for slot in range(self.slots[-1] + 1)]
+
+
 class Inference:
     """Infers the types of one graph's layers, and on the way what they ask of symbolic dimensions.
 
@@ -60,57 +81,58 @@ class Inference:
     each value comes from, for notes.
     """
 
-    def __init__(
-        self, bounds: Mapping[str, Bounds], origins: Mapping[str, Span], collector: Collector
-    ) -> None:
+    def __init__(self, bounds: Mapping[str, Bounds], origins: dict[str, Span], collector: Collector) -> None:
         self.bounds = dict(bounds)
         self.origins = origins
         self.collector = collector
         self._neediest: dict[str, tuple[Span, Sequence[Note]]] = {}
 
-    def types(self, op: Op, sources: Sequence[Value], step: Step) -> tuple[TensorType, ...]:
+    def types(self, op: Op, sources: Sequence[Value], site: Site) -> tuple[TensorType, ...]:
         """The types of an operation's ports; unknown where its inputs are, or a rule is broken."""
-        types = [value.type for value in sources]
-        if any(type.shape is None for type in types):
+        if any(value.type.shape is None for value in sources):
             return (UNKNOWN_TYPE,)
-        unknown = (UNKNOWN_TYPE,) * len(op.ports(*types))
+        types = site.spread([value.type for value in sources])
+        unknown = (UNKNOWN_TYPE,)
         broken: list[tuple[Fault, Same | AtLeast]] = []
         try:
             for demand in op.demands(*types):
                 if isinstance(demand, Fault):
-                    self._report(demand, sources, step)
+                    self._report(demand, sources, site)
                     continue
                 if isinstance(demand, AtLeast):
-                    holds = self._is_at_least(demand, sources, step)
+                    holds = self._is_at_least(demand, sources, site)
                 else:
                     holds = isinstance(compare(demand.left, demand.right, self.bounds), Equal)
                 if not holds and not _holds_unknown(demand):
                     broken.append((demand.otherwise, demand))
             for remark in () if broken else op.remarks(*types):
-                self._report(remark, sources, step)
+                self._report(remark, sources, site)
             given = op.infer(*types)
         except Fault as fault:
-            self._report(fault, sources, step)
+            self._report(fault, sources, site)
             return unknown
         except DimError:
-            self.collector.add(TooSymbolic(span=step.place))
+            self.collector.add(TooSymbolic(span=site.place))
             return unknown
         ports = given if isinstance(given, tuple) else (given,)
         if not broken:
             return ports
-        self._report_broken(broken, sources, step)
+        self._report_broken(broken, sources, site)
         sizes = {size for _, demand in broken for size in _sizes(demand)}
         short = {demand.size for _, demand in broken if isinstance(demand, AtLeast)}
         symbols = {name for size in short if isinstance(size, Dim) for name in size.multiples}
         return tuple(_without(type, sizes, symbols) for type in ports)
 
-    def _is_at_least(self, demand: AtLeast, sources: Sequence[Value], step: Step) -> bool:
+    def _is_at_least(self, demand: AtLeast, sources: Sequence[Value], site: Site) -> bool:
         """Whether a size is its minimum or more, or will be once its symbols' bounds are raised."""
         size, minimum = demand.size, demand.minimum
         if isinstance(size, int):
             return size >= minimum
         if isinstance(size, Unknown):
             return True
+        if len(size.multiples) > 1 and min(size.terms.values()) < 0:
+            # A difference of symbols: no lower bound of the one makes up for any value of the other.
+            return decide(size, ">=", minimum, self.bounds) is True
         needed = least_value(size, minimum, self.bounds)
         if needed is None:
             return False
@@ -119,15 +141,15 @@ class Inference:
             if least > known.inferred_min:
                 self.bounds[name] = replace(known, inferred_min=least)
                 fault = demand.otherwise
-                self._neediest[name] = (_place(fault, step), tuple(self._origins(fault, sources)))
+                self._neediest[name] = (_place(fault, site), tuple(self._origins(fault, sources, site)))
         return True
 
-    def _report(self, fault: Fault, sources: Sequence[Value], step: Step, *notes: Note) -> None:
-        origins = self._origins(fault, sources)
-        self.collector.add(fault.diagnostic.at(_place(fault, step), *origins, *notes))
+    def _report(self, fault: Fault, sources: Sequence[Value], site: Site, *notes: Note) -> None:
+        origins = self._origins(fault, sources, site)
+        self.collector.add(fault.diagnostic.at(_place(fault, site), *origins, *notes))
 
     def _report_broken(
-        self, broken: list[tuple[Fault, Same | AtLeast]], sources: Sequence[Value], step: Step
+        self, broken: list[tuple[Fault, Same | AtLeast]], sources: Sequence[Value], site: Site
     ) -> None:
         """One diagnostic for each input: when its height does not fit, its width says nothing new."""
         reported: dict[tuple[str, int | None], Fault] = {}
@@ -137,7 +159,7 @@ class Inference:
             reported.setdefault(key, fault)
             notes.setdefault(key, []).append(demand)
         for key, fault in reported.items():
-            self._report(fault, sources, step, *self._explained(notes[key]))
+            self._report(fault, sources, site, *self._explained(notes[key]))
 
     def _explained(self, demands: Sequence[Same | AtLeast]) -> Iterator[Note]:
         """When symbolic sizes break a rule, and which limits would cure it."""
@@ -164,13 +186,19 @@ class Inference:
             limits = ", ".join(f"{name}: {{multiple_of: {number}}}" for name, number in cures.items())
             yield Note(f"with dims: {{{limits}}} they are always equal")
 
-    def _origins(self, fault: Fault, sources: Sequence[Value]) -> Iterator[Note]:
+    def _origins(self, fault: Fault, sources: Sequence[Value], site: Site) -> Iterator[Note]:
         """Where the shapes that a fault speaks of come from."""
         if fault.input is None:
             return
-        for number in sorted({0, fault.input}):
+        for slot in sorted({0, fault.input}):
+            if site.slots is not None and slot not in site.slots:
+                continue
+            number = slot if site.slots is None else site.slots.index(slot)
             value = sources[number]
-            if value.name in self.origins:
+            if number < len(site.branches):
+                name, place = site.branches[number]
+                yield Note(f"{name} is {value.type}", place)
+            elif value.name in self.origins:
                 yield Note(f"{value.name} is {value.type}", self.origins[value.name])
 
     def check_declared(self, places: Mapping[str, Span]) -> None:
@@ -187,11 +215,11 @@ class Inference:
                 self.collector.add(fault.at(place, *notes, *written))
 
 
-def _place(fault: Fault, step: Step) -> Span:
+def _place(fault: Fault, site: Site) -> Span:
     """The argument at fault, else the operation."""
-    if fault.field is not None and step.arguments is not None and fault.field in step.arguments.entries:
-        return step.arguments.entries[fault.field].value.span
-    return step.place
+    if fault.field is not None and site.arguments is not None and fault.field in site.arguments.entries:
+        return site.arguments.entries[fault.field].value.span
+    return site.place
 
 
 def _sizes(demand: Same | AtLeast) -> tuple[Size, ...]:

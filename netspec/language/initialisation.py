@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from netspec.diagnostics import Collector, Diagnostic, Note, Severity, Span, nearest, spell
 from netspec.ir.dim import UNKNOWN
 from netspec.ir.graph import Distribution, InitRule, Node, Values
-from netspec.language.arguments import find_operation, meant_operation
+from netspec.language.callables import Callables
 from netspec.language.distributions import DISTRIBUTIONS, describe_rule, fits, needs
 from netspec.language.resolve import Resolver
 from netspec.language.tree import Tree
@@ -23,8 +23,8 @@ from netspec.language.validation import (
     quoted,
 )
 from netspec.ops.base import Weight
-from netspec.ops.catalogue import FAMILIES
 
+OPERATIONS = Callables()  # rules are for operations; blocks have none
 LITERAL_LIMIT = 1_000_000  # numbers in one literal
 LARGEST_FLOAT = 1.7976931348623157e308
 
@@ -216,13 +216,13 @@ def load_plan(tree: Tree, resolver: Resolver, collector: Collector, *, of_step: 
             if rule is not None:
                 by_parameter[key] = rule
             continue
-        if meant_operation(key) not in FAMILIES and not key[:1].isupper():
+        if not OPERATIONS.means(key) and not key[:1].isupper():
             advice = "write what draws an operation's weights as Conv2d: xavier_uniform, or by its parameters"
             wrong = WrongValue(key="a key of init", expected="an operation", got=spell(key), advice=advice)
             collector.add(wrong.at(tree.key_span(key)))
             continue
-        operation = find_operation(key, tree.key_span(key), collector)
-        if operation is not None:
+        operation = OPERATIONS.find(key, tree.key_span(key), collector)
+        if isinstance(operation, type):
             by_operation[operation.__name__] = _of_operation(entry.value, resolver, collector)
     return Plan(None, by_operation, by_parameter)
 

@@ -145,6 +145,7 @@ A literal, because this side of netspec does not import torch; a test holds it a
 """
 
 _NAME = re.compile(PATTERN)
+_PATH = re.compile(rf"{PATTERN}(?:\.(?:{PATTERN}|[0-9]+))*")
 _WORD_STARTS = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[A-Z]{2})(?=[A-Z][a-z])")
 
 
@@ -187,6 +188,14 @@ def check_name(name: str, kind: str) -> BadName | None:
     if reason is None:
         return None
     return BadName(kind=kind, name=spell(name), reason=reason, instead=_similar(name))
+
+
+def check_path(name: str, kind: str) -> BadName | None:
+    """As `check_name`, of a name that may stand in scopes, as in a spec that was expanded: `stage.0.conv`."""
+    if "." not in name or not _PATH.fullmatch(name):
+        return check_name(name, kind)
+    faults = (check_name(part, kind) for part in name.split(".") if not part.isdigit())
+    return next((fault for fault in faults if fault is not None), None)
 
 
 def named_entries(tree: Tree, section: str, kind: str, collector: Collector) -> Iterator[tuple[str, Tree]]:

@@ -135,7 +135,9 @@ class OutputResolver:
                 return None
             return name
         known = self.names.get(output.name)
-        if known is not None and (output.name in self.inputs or value.name != known.value.name):
+        if known is not None and (
+            output.name in self.inputs or known.value is None or value.name != known.value.name
+        ):
             duplicate = DuplicateName(name=spell(output.name))
             what = "an input" if output.name in self.inputs else "a layer"
             self.collector.add(duplicate.at(output.name_place, Note(f"{what} has this name", known.span)))

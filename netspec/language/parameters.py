@@ -57,14 +57,66 @@ class Parameters(NamedTuple):
     complete: bool  # false where an error leaves open which parameters there are
 
 
-def load_parameters(tree: Tree, overrides: Mapping[str, str], collector: Collector) -> Parameters:
+class UnknownVariant(Diagnostic):
+    """`--variant` names one that the file does not have."""
+
+    code = "NS254"
+    message = "the spec has no variant {name}"
+
+    name: str
+    suggestion: str | None
+    known: tuple[str, ...]
+
+    @property
+    def help(self) -> str:
+        if self.suggestion:
+            return "did you mean {suggestion}?"
+        return "it has {known}" if self.known else "it has no `variants` at all"
+
+
+class UnknownOfVariant(Diagnostic):
+    """A variant that sets a parameter which the file does not have."""
+
+    code = "NS255"
+    message = "the variant {variant} sets {name}, which is no parameter of the spec"
+
+    variant: str
+    name: str
+    suggestion: str | None
+    known: tuple[str, ...]
+
+    @property
+    def help(self) -> str:
+        if self.suggestion:
+            return "did you mean {suggestion}?"
+        return "its parameters are {known}" if self.known else "declare it under `params`"
+
+
+class WrongOfVariant(Diagnostic):
+    """A variant that gives a parameter a value of another type than its default has."""
+
+    code = "NS256"
+    message = "the parameter {name} must be {expected}, as its default {default} is, not {got}"
+
+    name: str
+    expected: str
+    default: str
+    got: str
+
+
+def load_parameters(
+    tree: Tree, overrides: Mapping[str, str], collector: Collector, variant: str | None = None
+) -> Parameters:
     """The parameters of a file, in order; a default may use those above it.
 
-    `overrides` are texts as after `--set NAME=`, read as YAML.
+    A value is that of `overrides` (texts as after `--set NAME=`, read as YAML), that of the variant, or the
+    default.
 
-    Errors: NS201 for a name, NS204 for a default that is no value, NS219 and NS220 for overrides.
+    Errors: NS201 for a name, NS204 for a default that is no value, NS219 and NS220 for overrides, NS254 to
+    NS256 for variants.
     """
     values: dict[str, Any] = {}
+    chosen = _variants(tree, collector, variant)
     resolver = Resolver(values, {}, collector)
     for name, item in named_entries(tree, "params", "a parameter", collector):
         default = resolver.value(item)
@@ -76,6 +128,10 @@ def load_parameters(tree: Tree, overrides: Mapping[str, str], collector: Collect
             )
             collector.add(wrong.at(item.span))
             default = UNKNOWN
+        for own, entries in chosen.items():
+            if name in entries and default is not UNKNOWN:
+                value = _of_variant(name, entries[name], default, item.span, collector)
+                default = value if own == variant else default
         if name in overrides and default is not UNKNOWN:
             default = _override(name, overrides[name], default, item.span, collector)
         values[name] = default
@@ -85,9 +141,47 @@ def load_parameters(tree: Tree, overrides: Mapping[str, str], collector: Collect
                 name=spell(name), suggestion=nearest(name, values), known=tuple(values)
             )
             collector.add(unknown.at(_place(name, overrides[name])))
+    for own, entries in chosen.items():
+        for name in entries:
+            if name not in values:
+                unset = UnknownOfVariant(
+                    variant=own, name=spell(name), suggestion=nearest(name, values), known=tuple(values)
+                )
+                collector.add(unset.at(tree.find(("variants", own)).key_span(name)))
     section = next((key for key in tree.entries if nearest(key, ("params",)) or key == "params"), None)
     complete = section is None or isinstance(tree.value[section], dict)
     return Parameters(values, complete and section in (None, "params"))
+
+
+def _variants(tree: Tree, collector: Collector, variant: str | None) -> dict[str, dict[str, Tree]]:
+    """What each variant sets, by name; NS254 if the one that is asked for is not there."""
+    found: dict[str, dict[str, Tree]] = {}
+    for name, item in named_entries(tree, "variants", "a variant", collector):
+        if not isinstance(item.value, dict):
+            example = "a mapping such as {depths: [3, 4, 6, 3]}"
+            wrong = WrongValue(key=f"the variant {spell(name)}", expected=example, got=quoted(item.value))
+            collector.add(wrong.at(item.span))
+            continue
+        found[name] = {key: entry.value for key, entry in item.entries.items()}
+    if variant is not None and variant not in found:
+        unknown = UnknownVariant(name=spell(variant), suggestion=nearest(variant, found), known=tuple(found))
+        source = Source("--variant", variant)
+        collector.add(unknown.at(Span(source, 0, len(variant))))
+    return found
+
+
+def _of_variant(name: str, tree: Tree, default: Any, written: Span, collector: Collector) -> Any:
+    """The value that a variant gives a parameter; the default, and NS256, where its type is wrong."""
+    value = tree.value
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if type(value) is type(default):
+        return value
+    wrong = WrongOfVariant(
+        name=name, expected=TYPES[type(default)], default=spell(default), got=quoted(value)
+    )
+    collector.add(wrong.at(tree.span, Note("the default is here", written)))
+    return default
 
 
 def _place(name: str, text: str) -> Span:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from netspec.diagnostics import Diagnostic, DiagnosticError, Note, Span, nearest, spell
 from netspec.ir.graph import Value
 from netspec.ops.base import Op
+
+if TYPE_CHECKING:
+    from netspec.language.blocks import Block
 
 LISTED = 20  # ports that a message names
 
@@ -55,8 +59,21 @@ class ForwardReference(Diagnostic):
     name: str
 
 
+class NotNumbered(Diagnostic):
+    """`*` behind something that has no numbered parts."""
+
+    code = "NS244"
+    message = "{name} has no numbered parts that * could stand for"
+
+    name: str
+
+    @property
+    def help(self) -> str:
+        return "* stands for every iteration of a loop or repetition that has a name"
+
+
 class NoPrevious(Diagnostic):
-    """`prev` or `in` where the file has several inputs, so that neither is clear."""
+    """`prev` or `in` where the file or block has no input or several, so that neither is clear."""
 
     code = "NS214"
     message = "{word} is not clear here: {reason}"
@@ -64,15 +81,16 @@ class NoPrevious(Diagnostic):
     word: str
     count: int
     first: str
+    what: str = "file"
 
     @property
     def reason(self) -> str:
-        several = f"the file has {self.count} inputs"
+        several = f"the {self.what} has {self.count or 'no'} inputs"
         return several if self.word == "in" else f"no step comes before, and {several}"
 
     @property
     def help(self) -> str:
-        return "say which one the step reads, for example from: {first}"
+        return "say which one the step reads, for example from: {first}" if self.first else ""
 
 
 class UnknownPort(Diagnostic):
@@ -86,9 +104,12 @@ class UnknownPort(Diagnostic):
     known: tuple[str, ...]
     suggestion: str | None
     switch: str | None
+    encapsulated: bool = False
 
     @property
     def help(self) -> str:
+        if self.encapsulated and not self.suggestion:
+            return "of a block only its outputs are visible: list {port} in its `outputs`"
         if self.switch:
             return "write {switch}: true among the arguments of {layer}"
         if self.suggestion:
@@ -96,72 +117,126 @@ class UnknownPort(Diagnostic):
         return "it has {known}" if self.known else "it is one tensor: write {layer} alone"
 
 
-class Layer:
-    """What a name stands for: an input, a layer with its ports, or a scope of repetitions.
+class NotTaken(Diagnostic):
+    """A reference to a layer that a condition or a repetition leaves out."""
 
-    `value` is what the name alone means, `op` the layer's operation.
+    code = "NS243"
+    message = "{name} is not there: {reason}"
+
+    name: str
+    reason: str
+
+    @property
+    def help(self) -> str:
+        return "read what is there in either case: name the step that has the condition"
+
+
+class Layer:
+    """What a name stands for: an input, a layer with its ports, an instance of a block, or a scope.
+
+    `value` is what the name alone means, None as long as the scope is not at its end; `made` is the operation
+    or block, `path` its name in the graph. What is `absent` was left out, for the reason that it gives.
     """
 
-    __slots__ = ("complete", "inner", "op", "ports", "span", "value")
+    __slots__ = ("absent", "complete", "inner", "made", "path", "ports", "span", "value")
 
     def __init__(
         self,
-        value: Value,
+        value: Value | None,
         span: Span,
-        op: Op | None = None,
+        made: Op | Block | None = None,
         ports: Mapping[str, Value] = MappingProxyType({}),
         *,
+        inner: Mapping[str, Layer] = MappingProxyType({}),
+        path: str = "",
         complete: bool = True,
+        absent: str = "",
     ) -> None:
         self.value = value
         self.span = span
-        self.op = op
+        self.made = made
         self.ports = ports
-        self.inner: dict[str, Layer] = {}
+        self.inner = inner
+        self.path = path
         self.complete = complete  # false after an error: what is missing inside is unknown, not absent
+        self.absent = absent
 
 
 class Names:
-    """The names of one scope, in the order in which its steps define them.
+    """The names of one scope, in the order in which its steps define them, and those of the scopes around it.
 
     `later` has the names of steps to come. Where an error leaves open how some layer is called, the scope is
     not `complete`: a name that it lacks is then unknown, not wrong.
     """
 
-    def __init__(self, later: Mapping[str, Span], complete: bool) -> None:
-        self._layers: dict[str, Layer] = {}
+    __slots__ = ("_complete", "_dotted", "_later", "layers", "outer")
+
+    def __init__(self, later: Mapping[str, Span], complete: bool, outer: Names | None = None) -> None:
+        self.layers: dict[str, Layer] = {}
+        self.outer = outer
         self._later = later
         self._complete = complete
+        self._dotted = False
 
     def define(self, name: str, layer: Layer) -> None:
-        self._layers.setdefault(name, layer)
+        self.layers.setdefault(name, layer)
+        self._dotted = self._dotted or "." in name
+
+    def incomplete(self) -> None:
+        """From here on, a name that is missing is unknown."""
+        self._complete = False
 
     def __contains__(self, name: str) -> bool:
-        return name in self._layers
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._layers)
+        return self.get(name) is not None
 
     def get(self, name: str) -> Layer | None:
-        return self._layers.get(name)
+        return self.layers.get(name) or (self.outer.get(name) if self.outer is not None else None)
 
     def find(self, path: str, span: Span) -> Value | None:
         """The value of a name or path; None where an earlier error left it unknown.
 
-        Raises DiagnosticError with NS212, NS213 or NS215.
+        Raises DiagnosticError with NS212, NS213, NS215 or NS243.
+        """
+        found = self.look_up(path, span)
+        if isinstance(found, Layer):
+            if found.absent:
+                raise DiagnosticError(NotTaken(name=spell(path), reason=found.absent).at(span))
+            if found.value is None and found.complete:
+                note = Note("it is here", found.span)
+                raise DiagnosticError(ForwardReference(name=spell(path), span=span, notes=(note,)))
+            return found.value
+        return found
+
+    def find_all(self, path: str, span: Span) -> list[Value | None]:
+        """As `find`, of a path in which `*` stands for every number of a scope."""
+        before, star, behind = path.partition(".*")
+        if not star:
+            return [self.find(path, span)]
+        scope = self.look_up(before, span)
+        if scope is None or (isinstance(scope, Layer) and not scope.complete):
+            return [None]
+        numbers = [part for part in scope.inner if part.isdigit()] if isinstance(scope, Layer) else []
+        if not numbers and not (isinstance(scope, Layer) and isinstance(scope.inner, dict)):
+            raise DiagnosticError(NotNumbered(name=spell(before), span=span))
+        return [value for number in numbers for value in self.find_all(f"{before}.{number}{behind}", span)]
+
+    def look_up(self, path: str, span: Span) -> Layer | Value | None:
+        """The layer or port of a name or path; None where an earlier error left it unknown.
+
+        Raises DiagnosticError with NS212, NS213, NS215 or NS243.
         """
         first, *rest = path.split(".")
-        layer = self._layers.get(first)
+        layer = self.get(first)
+        while layer is None and rest and self._has_dotted():
+            first, rest = f"{first}.{rest[0]}", rest[1:]
+            layer = self.get(first)
         if layer is None:
-            if first in self._later:
-                note = Note("it is here", self._later[first])
-                raise DiagnosticError(ForwardReference(name=spell(first), span=span, notes=(note,)))
-            if not self._complete:
-                return None
-            suggestion = nearest(first, [*self._layers, "prev"])
-            raise DiagnosticError(UnknownReference(name=spell(path), suggestion=suggestion, span=span))
+            self._raise_if_missing(path, span)
+            return None
         reached = first
         for number, part in enumerate(rest):
+            if layer.absent:
+                raise DiagnosticError(NotTaken(name=spell(reached), reason=layer.absent).at(span))
             if part in layer.inner:
                 layer = layer.inner[part]
             elif part in layer.ports and number == len(rest) - 1:
@@ -171,17 +246,39 @@ class Names:
             else:
                 raise DiagnosticError(_unknown_port(layer, reached, part).at(span))
             reached = f"{reached}.{part}"
-        return layer.value
+        return layer
+
+    def _has_dotted(self) -> bool:
+        return self._dotted or (self.outer is not None and self.outer._has_dotted())
+
+    def _raise_if_missing(self, path: str, span: Span) -> None:
+        """Raise for a name that is not there, unless an error may hide it."""
+        first = path.partition(".")[0]
+        scopes: list[Names] = []
+        scope: Names | None = self
+        while scope is not None:
+            scopes.append(scope)
+            scope = scope.outer
+        for scope in scopes:
+            for name in (path, first):
+                if name in scope._later:
+                    note = Note("it is here", scope._later[name])
+                    raise DiagnosticError(ForwardReference(name=spell(name), span=span, notes=(note,)))
+        if all(scope._complete for scope in scopes):
+            known = [name for scope in scopes for name in scope.layers]
+            suggestion = nearest(first, [*known, "prev"])
+            raise DiagnosticError(UnknownReference(name=spell(path), suggestion=suggestion, span=span))
 
 
 def _unknown_port(layer: Layer, name: str, port: str) -> UnknownPort:
     known = tuple(layer.inner)[:LISTED] or tuple(layer.ports)
     switch = f"return_{port}"  # MaxPool2d has the port indices with return_indices
-    has_switch = layer.op is not None and switch in type(layer.op).model_fields
+    has_switch = isinstance(layer.made, Op) and switch in type(layer.made).model_fields
     return UnknownPort(
         layer=spell(name),
         port=spell(port),
         known=known if len(known) > 1 or layer.inner else (),
+        encapsulated=layer.made is not None and not isinstance(layer.made, Op),
         suggestion=nearest(port, known),
         switch=switch if has_switch else None,
     )

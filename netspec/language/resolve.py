@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
-from netspec.diagnostics import Collector
+from netspec.diagnostics import Collector, Span
 from netspec.ir.dim import UNKNOWN, Bounds
-from netspec.language.expressions import ExpressionFault, Scope, evaluate, is_expression, parse, unescape
+from netspec.language.expressions import (
+    Expression,
+    ExpressionFault,
+    Scope,
+    evaluate,
+    evaluate_condition,
+    is_expression,
+    parse,
+    unescape,
+)
 from netspec.language.tree import Tree
 
 
@@ -37,18 +47,36 @@ class Resolver:
             return self._scalar(tree)
         return tree.value
 
+    def text(self, text: str, span: Span) -> Any:
+        """The value of an expression that is written as a key, at `span`."""
+        return self.value(Tree(span.source, span.start, span.end, text))
+
+    def condition(self, tree: Tree) -> Any:
+        """Whether a condition holds; UNKNOWN after an error, and any other value where it is no condition."""
+        if isinstance(tree.value, str) and is_expression(tree.value):
+            return self._evaluated(tree, evaluate_condition)
+        return tree.value
+
     def _scalar(self, tree: Tree) -> Any:
-        text: str = tree.value
-        if not is_expression(text):
-            return unescape(text)
+        if not is_expression(tree.value):
+            return unescape(tree.value)
+        return self._evaluated(tree, evaluate)
+
+    def _evaluated(self, tree: Tree, how: Callable[..., Any]) -> Any:
         try:
-            return evaluate(parse(text), self.scope, self.bounds)
+            return how(_parsed(tree.value), self.scope, self.bounds)
         except ExpressionFault as fault:
             from netspec.language.expressions.interpreter import UnknownName
 
             if self.complete or not isinstance(fault.diagnostic, UnknownName):
                 self.collector.add(fault.diagnostic.at(tree.scalar_span(fault.start, fault.end)))
             return UNKNOWN
+
+
+@cache
+def _parsed(text: str) -> Expression:
+    """An expression is read once, however many instances of a block evaluate it."""
+    return parse(text)
 
 
 def holds_expression(tree: Tree) -> bool:

@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
+from netspec.language.calls import NODE_LIMIT
 from netspec.language.distributions import DISTRIBUTIONS
-from netspec.language.elaborate import NODE_LIMIT
 from netspec.language.initialisation import LITERAL_LIMIT
 from netspec.language.names import MODULE_ATTRIBUTES, NAME_LIMIT, PATTERN, RESERVED
 from netspec.language.sections import (
@@ -26,8 +26,8 @@ from netspec.language.sections import (
     InputSection,
     OutputSection,
     PreprocessSection,
-    StepSection,
 )
+from netspec.language.step_sections import CallSection
 from netspec.language.validation import expected_by
 from netspec.ops.arguments import INFERRED
 from netspec.ops.base import Op
@@ -170,7 +170,7 @@ def _step() -> Schema:
     """A step: the bare word of an operation that needs no arguments, or one operation among its siblings."""
     operations = catalogue()
     bare = {name: operation for name, operation in operations.items() if not _required(operation)}
-    fields = _fields(StepSection)
+    fields = _fields(CallSection)
     fields["name"] = _any(_ref("name"), _NULL, like=fields["name"])
     several = {"type": "array", "items": _ref("reference"), "minItems": 1}
     by_argument = {"type": "object", "additionalProperties": _ref("reference"), "minProperties": 1}
@@ -302,7 +302,7 @@ def _fields(model: type[BaseModel]) -> dict[str, Schema]:
     return fields
 
 
-_LITERAL = (FileSection, StepSection)
+_LITERAL = (FileSection, CallSection)
 """Sections whose own keys are read as they are; expressions stand further inside."""
 
 

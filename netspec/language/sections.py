@@ -132,6 +132,16 @@ class FileSection(Section):
     params: Annotated[dict[str, Any], Expected("a mapping from names to default values")] = Field(
         default_factory=dict, description="Parameters with their defaults; `--set NAME=VALUE` changes one."
     )
+    variants: Annotated[dict[str, Any], Expected("a mapping from names to values of parameters")] = Field(
+        default_factory=dict,
+        description="Named sets of values for parameters; `--variant NAME` takes one.",
+    )
+    use: Annotated[
+        list[str], Expected("a list of spec files", item="the path of a spec file, relative to this one")
+    ] = Field(default_factory=list, description="Other files, whose blocks are brought in.")
+    blocks: Annotated[dict[str, Any], Expected("a mapping from names to blocks")] = Field(
+        default_factory=dict, description="Blocks: steps with parameters, to be used as operations are."
+    )
     init: Any = Field(None, description="How weights are drawn; left out, as PyTorch does.")
     layers: Annotated[list[Any], Expected("a list of steps")] = Field(
         description="The steps of the network, from its inputs to its outputs."
@@ -144,34 +154,55 @@ class FileSection(Section):
     )
 
 
+class LibrarySection(Section):
+    """A file of blocks alone, for others to use."""
+
+    expected: ClassVar[str] = "a mapping with the keys netspec and blocks"
+
+    netspec: Annotated[int, Field(ge=VERSION, le=VERSION), Expected("1, the version of the language")]
+    use: Annotated[
+        list[str], Expected("a list of spec files", item="the path of a spec file, relative to this one")
+    ] = Field(default_factory=list)
+    blocks: Annotated[dict[str, Any], Expected("a mapping from names to blocks")]
+
+
+class BlockSection(Section):
+    """A block: steps with parameters and inputs of their own."""
+
+    expected: ClassVar[str] = "a mapping with layers, and params, inputs and outputs if it has any"
+
+    @classmethod
+    def example(cls, key: str, value: object) -> str:
+        return {"layers": "layers: [BatchNorm2d, ReLU]", "params": "params: {width: int, stride: 1}"}.get(
+            key, ""
+        )
+
+    params: Annotated[
+        dict[str, Any],
+        Expected("a mapping from names to a type (int, float, bool, str, list, op) or a default"),
+    ] = Field(
+        default_factory=dict,
+        description="Parameters: a type word (int, float, bool, str, list, op) makes one required, "
+        "any other value is its default.",
+    )
+    inputs: Annotated[list[str], Expected("a list of names", item="a word")] | None = Field(
+        None, description="Names of the inputs; left out, there is one, which is called `in`."
+    )
+    layers: Annotated[list[Any], Expected("a list of steps")] = Field(description="The steps of the block.")
+    outputs: Annotated[
+        list[Any] | dict[str, Any], Expected("a list of layers, or a mapping from names to layers")
+    ] | (None) = Field(None, description="What is visible of the block; left out, what its last step gives.")
+
+
 _EXAMPLES = {
     "netspec": "netspec: 1",
     "name": "name: lenet",
     "inputs": "inputs: {image: [batch, 3, 224, 224]}",
     "dims": "dims: {H: {min: 32}}",
     "params": "params: {classes: 10}",
+    "variants": "variants: {large: {width: 128}}",
+    "use": "use: [blocks/residual.yaml]",
+    "blocks": "blocks: {Dense: {params: {width: int}, layers: [{Linear: {out_features: $width}}, ReLU]}}",
     "layers": "layers: [Flatten, {Linear: {out_features: 10}}]",
     "outputs": "outputs: [logits]",
 }
-
-
-class StepSection(BaseModel):
-    """One step: an operation with its arguments, and what netspec is told of it."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True, defer_build=True)
-
-    name: Annotated[str, Expected("a word")] | None = Field(
-        None, description="The layer's name, for `from`, weights and the ONNX file."
-    )
-    from_: Annotated[
-        str | list[str] | dict[str, str],
-        Expected(
-            "the name of an earlier layer, a list of names, or a mapping from inputs to names",
-            item="the name of an earlier layer",
-        ),
-    ] = Field("prev", alias="from", description="What the step reads: earlier layers, inputs, prev.")
-    repeat: Any = Field(None, description="How many times the step is taken, one after the other.")
-    init: Any = Field(None, description="How this layer's weights are drawn.")
-
-
-STEP_KEYS = tuple(field.alias or name for name, field in StepSection.model_fields.items())

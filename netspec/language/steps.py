@@ -1,153 +1,166 @@
-"""The steps of `layers`: each one's operation, its place, and what stands beside it."""
+"""The steps of `layers`: what each one does, where it is written, and what stands beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
-from pydantic import ValidationError
-
-from netspec.diagnostics import Advised, Collector, Span, nearest, spell
-from netspec.language.arguments import meant_operation
-from netspec.language.sections import STEP_KEYS, StepSection
+from netspec.diagnostics import Span
+from netspec.language.step_sections import CallSection, StepSection
 from netspec.language.tree import Tree
-from netspec.language.validation import UnknownKey, first_line, quoted, section_faults
-from netspec.ops.catalogue import FAMILIES, find
 
 
-class NoOperation(Advised):
-    """A step that names no operation, or more than one."""
+class Step:
+    """One step: where everything of it is written, and how it is called in its scope.
 
-    code = "NS209"
-    message = "a step needs one operation, {problem}"
-
-    problem: str
-    advice: str = "write ReLU, or Conv2d: {out_channels: 8, kernel_size: 3}; operations begin with a capital"
-
-
-class Step(NamedTuple):
-    """One step of `layers`: what it calls, and where everything of it is written.
-
-    A `broken` step has an error that leaves open what it gives; its `operation` is empty if even that is
-    unclear.
+    A `broken` step has an error that leaves open what it gives. `named` is false where an error leaves open
+    how the step is called. `name` is given to it with all steps of its scope.
     """
 
-    operation: str
-    place: Span
-    arguments: Tree | None
-    tree: Tree
-    section: StepSection
-    broken: bool = False
-    named: bool = True  # false where an error leaves open how the step is called
+    __slots__ = ("broken", "name", "named", "place", "section", "tree")
+
+    word = "step"  # what an automatic name begins with
+
+    def __init__(
+        self, place: Span, tree: Tree, section: StepSection, *, broken: bool = False, named: bool = True
+    ) -> None:
+        self.place = place
+        self.tree = tree
+        self.section = section
+        self.broken = broken
+        self.named = named
+        self.name = ""
 
     def span_of(self, key: str) -> Span:
-        """Where the value of `name`, `from`, `repeat` or `init` is written; else the operation."""
+        """Where the value of a key beside the step is written; else the step's own place."""
         entry = self.tree.entries.get(key)
         return entry.value.span if entry else self.place
 
+    def find(self, key: str) -> Tree | None:
+        """The value of a key beside the step, or None."""
+        entry = self.tree.entries.get(key)
+        return None if entry is None else entry.value
 
-_BARE = StepSection()
+    @property
+    def is_scope(self) -> bool:
+        """Whether what is inside a step of several parts has names under the step's own name."""
+        return self.section.name is not None or "repeat" in self.tree.entries
 
 
-def load_steps(layers: Tree, collector: Collector) -> Iterator[Step]:
-    """The steps of `layers`, in order, broken ones too.
+class Call(Step):
+    """An operation or a block with its arguments; `operation` is empty where even that is unclear."""
 
-    Errors: NS202 and NS204 for what stands beside an operation, NS209 for a step without one.
+    __slots__ = ("arguments", "operation")
+
+    section: CallSection
+
+    def __init__(
+        self,
+        operation: str,
+        place: Span,
+        arguments: Tree | None,
+        tree: Tree,
+        section: CallSection,
+        *,
+        broken: bool = False,
+        named: bool = True,
+    ) -> None:
+        super().__init__(place, tree, section, broken=broken, named=named)
+        self.operation = operation
+        self.arguments = arguments
+
+
+class Body:
+    """A list of steps, and the names that they define in their scope, with the places of those.
+
+    In a scope that is not `complete` because of an error, names may be missing.
     """
-    for tree in layers.items:
-        if isinstance(tree.value, dict):
-            yield _mapping(tree, collector)
-        elif isinstance(tree.value, str) and (
-            is_operation(tree.value) or meant_operation(tree.value) in FAMILIES
-        ):
-            yield Step(tree.value, tree.span, None, tree, _BARE)
-        else:
-            collector.add(_no_operation(tree))
-            yield Step("", tree.span, None, tree, _BARE, broken=True, named=False)
+
+    __slots__ = ("complete", "names", "place", "steps")
+
+    def __init__(self, steps: tuple[Step, ...], place: Span) -> None:
+        self.steps = steps
+        self.place = place
+        self.names: Mapping[str, Span] = MappingProxyType({})
+        self.complete = all(step.named for step in steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
 
 
-def is_operation(key: str) -> bool:
-    """Whether a key of a step is its operation, or a parameter that holds one, and no misspelt other key."""
-    return (key[:1].isupper() and key.lower() not in STEP_KEYS) or key.startswith("$")
+class Branch:
+    """One of several branches; `scope` is its name among those of its scope (`main_2`)."""
+
+    __slots__ = ("body", "name", "place", "scope")
+
+    def __init__(self, name: str, place: Span, body: Body) -> None:
+        self.name = name
+        self.place = place
+        self.body = body
+        self.scope = name
 
 
-def _no_operation(tree: Tree) -> NoOperation:
-    value = tree.value
-    if value is None:
-        return NoOperation(problem="and this one is empty", span=tree.span)
-    if isinstance(value, list):
-        advice = "write each step on a line of its own, with a dash before it"
-        return NoOperation(problem=f"not {spell(value)}", advice=advice, span=tree.span)
-    problem = f"and {quoted(value)} is none" if isinstance(value, str) else f"not {quoted(value)}"
-    return NoOperation(problem=problem, span=tree.span)
+class Branches(Step):
+    """Branches side by side, and the step that merges what they give; None where an error hides it."""
+
+    __slots__ = ("branches", "merge")
+
+    word = "branches"
+
+    def __init__(
+        self,
+        place: Span,
+        tree: Tree,
+        section: StepSection,
+        branches: tuple[Branch, ...],
+        merge: Call | None,
+        *,
+        broken: bool = False,
+    ) -> None:
+        super().__init__(place, tree, section, broken=broken)
+        self.branches = branches
+        self.merge = merge
 
 
-def _mapping(tree: Tree, collector: Collector) -> Step:
-    """A step of one operation and its siblings."""
-    section = _section(tree, collector)
-    extras = [key for key in tree.entries if key not in STEP_KEYS]
-    operations = [key for key in extras if is_operation(key)]
-    if not operations:
-        # `conv2d: {…}` is an operation in the wrong case, `nmae: x` a misspelt key.
-        operations = [key for key in extras if nearest(key, STEP_KEYS) is None and _means_operation(key)][:1]
-    operation = operations[0] if len(operations) == 1 else ""
-    unknown = [key for key in extras if key not in operations]
-    for key in unknown:
-        collector.add(_unknown_key(key, operation).at(tree.key_span(key)))
-    if len(operations) > 1:
-        problem = f"not {len(operations)}: {', '.join(map(spell, operations))}"
-        no_operation = NoOperation(problem=problem, advice="begin each step with a dash of its own")
-        collector.add(no_operation.at(tree.key_span(operations[1])))
-    elif not operation and not unknown:
-        collector.add(NoOperation(problem="and this one has none").at(first_line(tree)))
-    broken = section is None or bool(unknown) or not operation
-    kept = section or StepSection.model_construct(**_valid(tree))
-    named = kept.name is not None or (bool(operation) and not _may_have_a_name(tree, unknown))
-    if not operation:
-        return Step("", first_line(tree), None, tree, kept, broken=True, named=named)
-    place, arguments = tree.key_span(operation), tree.entries[operation].value
-    if _arguments_of(operation, unknown):
-        # The arguments stand beside the operation: that some are missing among its own follows from it.
-        return Step("", place, None, tree, kept, broken=True, named=named)
-    return Step(operation, place, arguments, tree, kept, broken, named)
+class Choice(Step):
+    """One list of steps or another."""
+
+    __slots__ = ("otherwise", "then")
+
+    word = "if"
+
+    def __init__(
+        self,
+        place: Span,
+        tree: Tree,
+        section: StepSection,
+        then: Body,
+        otherwise: Body,
+        *,
+        broken: bool = False,
+    ) -> None:
+        super().__init__(place, tree, section, broken=broken)
+        self.then = then
+        self.otherwise = otherwise
 
 
-def _may_have_a_name(tree: Tree, unknown: list[str]) -> bool:
-    """Whether a step without a usable name may be meant to have one: `nmae: stem`, `name: 3`."""
-    others = set(STEP_KEYS) - {"name"}
-    return "name" in tree.entries or any(nearest(key, STEP_KEYS) not in others for key in unknown)
+class Loop(Step):
+    """A list of steps for each value of some variables, with others in between."""
 
+    __slots__ = ("between", "do")
 
-def _means_operation(key: str) -> bool:
-    return meant_operation(key) in FAMILIES
+    word = "for"
 
-
-def _section(tree: Tree, collector: Collector) -> StepSection | None:
-    try:
-        return StepSection.model_validate(tree.value)
-    except ValidationError as error:
-        collector.extend(section_faults("a step", StepSection, error, tree))
-        return None
-
-
-def _valid(tree: Tree) -> dict[str, Any]:
-    """What can be kept of a step's siblings when one of them is wrong."""
-    name = tree.value.get("name")
-    return {"name": name} if isinstance(name, str) else {}
-
-
-def _unknown_key(key: str, operation: str) -> UnknownKey:
-    advice = ""
-    if _arguments_of(operation, [key]):
-        advice = f"it is an argument of {operation}: write {operation}: {{{key}: …}}"
-    return UnknownKey(
-        key=spell(key), where="a step", suggestion=nearest(key, STEP_KEYS), known=STEP_KEYS, advice=advice
-    )
-
-
-def _arguments_of(operation: str, keys: list[str]) -> list[str]:
-    """Those keys that are arguments of the operation."""
-    if not operation or not keys:
-        return []
-    found = find(meant_operation(operation))
-    return [key for key in keys if found is not None and key in found.model_fields]
+    def __init__(
+        self,
+        place: Span,
+        tree: Tree,
+        section: StepSection,
+        do: Body,
+        between: Body,
+        *,
+        broken: bool = False,
+    ) -> None:
+        super().__init__(place, tree, section, broken=broken)
+        self.do = do
+        self.between = between

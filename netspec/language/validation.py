@@ -11,7 +11,8 @@ from pydantic_core import ErrorDetails
 
 from netspec.diagnostics import Advised, Collector, Diagnostic, Span, nearest, spell
 from netspec.ir.dim import UNKNOWN
-from netspec.language.sections import STEP_KEYS, Section
+from netspec.language.sections import Section
+from netspec.language.step_sections import STEP_KEYS
 from netspec.language.tree import Tree
 from netspec.ops.arguments import INFERRED, SIZE_LIMIT, Expected
 

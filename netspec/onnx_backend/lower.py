@@ -93,7 +93,7 @@ class _Lowering:
         self.emitter.enter(types, read)
         weights = Weights(layer, self.weights)
         try:
-            given = layer.op.lower(self.emitter, *layer.arranged(inputs, ""), weights=weights)
+            given = layer.op.emit(self.emitter, *layer.arranged(inputs, ""), weights=weights)
         except Fault as fault:
             raise DiagnosticError(fault.diagnostic.at(layer.span)) from fault
         outputs = (given,) if isinstance(given, str) else tuple(given)

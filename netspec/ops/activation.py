@@ -1,39 +1,46 @@
-"""Activations: functions of each element, and of one dimension."""
+"""Smooth activations: those that bend everywhere, and those that let the input through a smooth gate."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from netspec.ir.tensor import TensorType
+from netspec.diagnostics import Diagnostic
+from netspec.ir.dim import Size
+from netspec.ir.tensor import DType, TensorType
 from netspec.ir.window import Window
-from netspec.ops.arguments import Bool, Int
-from netspec.ops.base import Demand, Op
+from netspec.ops.arguments import Bool, Expected, Float, Int
+from netspec.ops.base import Demand, Fault, Op, Same
 from netspec.ops.faults import axis_of, need_floating
+from netspec.ops.unary import Activation, Divisor
 
 if TYPE_CHECKING:
     from torch import nn
 
     from netspec.onnx_backend.emitter import Emitter, Weights
 
-
-class Elementwise(Op):
-    """What activations of each element share: the type stays, ONNX has one operator for it."""
-
-    onnx_operator: ClassVar[str]
-
-    def demands(self, x: TensorType) -> Iterator[Demand]:
-        need_floating(type(self).__name__, x)
-        yield from ()
-
-    def infer(self, x: TensorType) -> TensorType:
-        return x
-
-    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
-        return graph.node(self.onnx_operator, x)
+SATURATED = 20  # beyond it, log(1 + exp(x)) is x to within 1e-10 of it, and its tanh is 1
 
 
-class Sigmoid(Elementwise):
+class OddHalves(Diagnostic):
+    """GLU splits a dimension into two halves."""
+
+    code = "NS347"
+    message = "GLU halves dimension {dim}, but its size is {size}: {input}"
+
+    dim: int
+    size: Size
+    input: TensorType
+
+    @property
+    def help(self) -> str:
+        if not isinstance(self.size, int):
+            return ""  # a note says how to constrain it
+        return "make that size even: the first half is multiplied by the sigmoid of the second"
+
+
+class Sigmoid(Activation):
     """Logistic function 1 / (1 + exp(-x)) of each element, (*) -> (*).
 
     Source:  torch.nn.Sigmoid; ONNX Sigmoid-13.
@@ -41,13 +48,18 @@ class Sigmoid(Elementwise):
 
     onnx_operator = "Sigmoid"
 
-    def build(self, x: TensorType) -> nn.Module:
-        from torch import nn
 
-        return nn.Sigmoid()
+class LogSigmoid(Activation):
+    """Logarithm of the logistic function, -log(1 + exp(-x)), of each element, (*) -> (*).
+
+    Source:  torch.nn.LogSigmoid; ONNX Softplus-1 of -x, negated.
+    """
+
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
+        return graph.node("Neg", graph.node("Softplus", graph.node("Neg", x)))
 
 
-class Tanh(Elementwise):
+class Tanh(Activation):
     """Hyperbolic tangent of each element, (*) -> (*).
 
     Source:  torch.nn.Tanh; ONNX Tanh-13.
@@ -55,88 +67,158 @@ class Tanh(Elementwise):
 
     onnx_operator = "Tanh"
 
-    def build(self, x: TensorType) -> nn.Module:
-        from torch import nn
 
-        return nn.Tanh()
+class Tanhshrink(Activation):
+    """x - tanh(x) of each element, (*) -> (*).
 
-
-class ReLU(Elementwise):
-    """max(x, 0) of each element, (*) -> (*).
-
-    `inplace` is taken and changes nothing: other layers may read the input too, so that it is not
-    overwritten.
-
-    Source:  torch.nn.ReLU; ONNX Relu-14.
+    Source:  torch.nn.Tanhshrink; ONNX Tanh-13, Sub-14.
     """
 
-    onnx_operator = "Relu"
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
+        return graph.node("Sub", x, graph.node("Tanh", x))
+
+
+class Softsign(Activation):
+    """x / (1 + |x|) of each element, (*) -> (*).
+
+    Source:  torch.nn.Softsign; ONNX Softsign-1.
+    """
+
+    onnx_operator = "Softsign"
+
+
+class Softplus(Activation):
+    """log(1 + exp(beta x)) / beta of each element, (*) -> (*); x itself where beta x exceeds `threshold`.
+
+    Source:  torch.nn.Softplus; ONNX Softplus-1, Where-16.
+    """
+
+    beta: Divisor = 1.0
+    threshold: Float = 20.0
+
+    @property
+    def writes_constants(self) -> bool:
+        return True
+
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
+        dtype = graph.type(x).dtype
+        beta = graph.constant(self.beta, dtype)
+        scaled = x if self.beta == 1 else graph.node("Mul", x, beta)
+        y = graph.node("Softplus", scaled)
+        if self.beta != 1:
+            y = graph.node("Div", y, beta)
+        if self.threshold >= SATURATED and dtype is not DType.FLOAT64:
+            return y
+        linear = graph.node("Greater", scaled, graph.constant(self.threshold, dtype))
+        return graph.node("Where", linear, x, y)
+
+
+class SiLU(Activation):
+    """x sigmoid(x) of each element, also called swish, (*) -> (*).
+
+    Source:  torch.nn.SiLU; ONNX Sigmoid-13, Mul-14.
+    """
 
     inplace: Bool = False
 
-    def build(self, x: TensorType) -> nn.Module:
-        from torch import nn
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
+        # Not Swish, which came with opset 24: onnxruntime fuses these two, and lacks it.
+        return graph.node("Mul", x, graph.node("Sigmoid", x))
 
-        return nn.ReLU()
 
+class Mish(Activation):
+    """x tanh(log(1 + exp(x))) of each element, (*) -> (*).
 
-class Normalised(Op):
-    """What Softmax and LogSoftmax share: one dimension, whose elements come to share a sum."""
+    Source:  torch.nn.Mish; ONNX Exp-13, Div-14, Mul-14.
+    """
 
-    onnx_operator: ClassVar[str]
-
-    dim: Int | None = None
-
-    def _axis(self, x: TensorType) -> int:
-        """The dimension; left out it is torch's implicit one: 0 for 1 or 3 dimensions, else 1."""
-        if self.dim is None:
-            return 0 if x.rank in (1, 3) else 1
-        return self.dim % x.rank
-
-    def demands(self, x: TensorType) -> Iterator[Demand]:
-        need_floating(type(self).__name__, x)
-        if self.dim is not None:
-            axis_of("dim", self.dim, x)
-        yield from ()
-
-    def infer(self, x: TensorType) -> TensorType:
-        return x
-
-    def window(self, x: TensorType) -> Window | None:
-        return None
+    inplace: Bool = False
 
     def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
-        return graph.node(self.onnx_operator, x, axis=self._axis(graph.type(x)))
+        # With u = exp(x), tanh(log(1 + u)) is n / (n + 2) of n = u (u + 2). It keeps a small u, which 1 + u
+        # forgets, and runs five times as fast in onnxruntime as its Mish, from opset 18 on, or Softplus.
+        dtype = graph.type(x).dtype
+        if dtype is DType.FLOAT16:  # which u^2 would soon overflow
+            return graph.node("Mul", x, graph.node("Tanh", graph.node("Softplus", x)))
+        two = graph.constant(2.0, dtype)
+        u = graph.node("Exp", graph.node("Min", x, graph.constant(float(SATURATED), dtype)))
+        n = graph.node("Mul", u, graph.node("Add", u, two))
+        return graph.node("Mul", x, graph.node("Div", n, graph.node("Add", n, two)))
 
 
-class Softmax(Normalised):
-    """exp(x) over its sum along `dim`, (*) -> (*).
+class GELU(Activation):
+    """x P(X <= x) of each element, where X is distributed normally, (*) -> (*).
 
-    Errors:  NS307 dim is no dimension of the input.
-    Source:  torch.nn.Softmax; ONNX Softmax-13.
+    With `approximate: tanh` it is x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+
+    Source:  torch.nn.GELU; ONNX Gelu-20, below it Erf-13 or Sigmoid-13.
     """
 
-    onnx_operator = "Softmax"
+    approximate: Annotated[Literal["none", "tanh"], Expected("none or tanh")] = "none"
+
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
+        # Of float64, onnxruntime makes this operator from constants in float32.
+        if graph.opset >= 20 and graph.type(x).dtype is not DType.FLOAT64:
+            return graph.node("Gelu", x, approximate=self.approximate)
+        return self._by_erf(graph, x) if self.approximate == "none" else self._by_sigmoid(graph, x)
+
+    def _by_erf(self, graph: Emitter, x: str) -> str:
+        """x (1 + erf(x / sqrt(2))) / 2, in the order that runtimes know and fuse.
+
+        The root is taken in the file, since no element type holds it.
+        """
+        dtype = graph.type(x).dtype
+        root = graph.node("Sqrt", graph.constant(2.0, dtype))
+        erf = graph.node("Erf", graph.node("Div", x, root))
+        product = graph.node("Mul", x, graph.node("Add", erf, graph.constant(1.0, dtype)))
+        return graph.node("Mul", product, graph.constant(0.5, dtype))
+
+    def _by_sigmoid(self, graph: Emitter, x: str) -> str:
+        """x sigmoid(2 z), since (1 + tanh(z)) / 2 is sigmoid(2 z); 2 z is x (a x^2 + b)."""
+        dtype = graph.type(x).dtype
+        b = math.sqrt(8 / math.pi)
+        # As float64, cast in the file: the reference then computes with the numbers themselves.
+        exact = (graph.constant(number, DType.FLOAT64) for number in (0.044715 * b, b))
+        inner, outer = (graph.node("Cast", number, to=dtype) for number in exact)
+        square = graph.node("Mul", x, x)
+        factor = graph.node("Add", graph.node("Mul", square, inner), outer)
+        return graph.node("Mul", x, graph.node("Sigmoid", graph.node("Mul", x, factor)))
+
+
+class GLU(Op):
+    """The first half of `dim` times the sigmoid of its second, (*, 2 D, *) -> (*, D, *).
+
+    Errors:  NS307 dim is no dimension of the input; NS347 its size is odd.
+    Source:  torch.nn.GLU; ONNX Split-18 or -13, Sigmoid-13, Mul-14.
+    """
+
+    dim: Int = -1
+
+    def demands(self, x: TensorType) -> Iterator[Demand]:
+        need_floating("GLU", x)
+        axis = axis_of("dim", self.dim, x)
+        size = x.known[axis]
+        fault = OddHalves(dim=self.dim, size=size, input=x)
+        yield Same(2 * (size // 2), size, Fault(fault, field="dim", input=0))
+
+    def infer(self, x: TensorType) -> TensorType:
+        shape = list(x.known)
+        shape[self.dim] = shape[self.dim] // 2
+        return x.with_shape(tuple(shape))
+
+    def window(self, x: TensorType) -> Window | None:
+        return () if self.dim % x.rank == 1 else None
 
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn
 
-        return nn.Softmax(dim=self._axis(x))
+        return nn.GLU(self.dim)
+
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
+        axis = self.dim % graph.type(x).rank
+        halves = {"num_outputs": 2} if graph.opset >= 18 else {}
+        first, second = graph.nodes("Split", x, outputs=2, axis=axis, **halves)
+        return graph.node("Mul", first, graph.node("Sigmoid", second))
 
 
-class LogSoftmax(Normalised):
-    """Logarithm of the softmax along `dim`, (*) -> (*).
-
-    Errors:  NS307 dim is no dimension of the input.
-    Source:  torch.nn.LogSoftmax; ONNX LogSoftmax-13.
-    """
-
-    onnx_operator = "LogSoftmax"
-
-    def build(self, x: TensorType) -> nn.Module:
-        from torch import nn
-
-        return nn.LogSoftmax(dim=self._axis(x))
-
-
-OPERATIONS = (Sigmoid, Tanh, ReLU, Softmax, LogSoftmax)
+OPERATIONS = (Sigmoid, LogSigmoid, Tanh, Tanhshrink, Softsign, Softplus, SiLU, Mish, GELU, GLU)

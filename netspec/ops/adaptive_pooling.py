@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from netspec.ir.dim import Size
 from netspec.ir.tensor import DType, TensorType
 from netspec.ir.window import Axis, Window
-from netspec.ops.arguments import SIZE_LIMIT, Expected, spread
-from netspec.ops.base import Demand, Op
-from netspec.ops.faults import IMAGES, need_floating, need_rank
+from netspec.ops.arguments import SIZE_LIMIT, Bool, Expected, Single, spread
+from netspec.ops.base import Decision, Demand, Indexed, Op, Types
+from netspec.ops.faults import need_batch, need_floating
 
 if TYPE_CHECKING:
     from torch import nn
 
     from netspec.onnx_backend.emitter import Emitter, Weights
-
 
 _OutputSize = Annotated[int, Field(ge=1, le=SIZE_LIMIT)] | None
 OutputPair = Annotated[
@@ -26,26 +24,34 @@ OutputPair = Annotated[
     BeforeValidator(spread(2), json_schema_input_type=_OutputSize | tuple[_OutputSize, _OutputSize]),
     Expected("a positive integer, or a list of two (height, width) in which null keeps the input's size"),
 ]
+OutputTriple = Annotated[
+    tuple[_OutputSize, _OutputSize, _OutputSize],
+    BeforeValidator(
+        spread(3), json_schema_input_type=_OutputSize | tuple[_OutputSize, _OutputSize, _OutputSize]
+    ),
+    Expected(
+        "a positive integer, or a list of three (depth, height, width) in which null keeps the input's size"
+    ),
+]
 
 
-class AdaptiveAvgPool2d(Op):
-    """Mean over as many windows as asked for, (N, C, H, W) -> (N, C, *output_size).
+class AdaptivePool(Op):
+    """What the adaptive pools share: (N, C, *) -> (N, C, *output_size)."""
 
-    Shape:   window i of n covers elements i H // n up to ceil((i + 1) H / n); null keeps an axis.
-    Source:  torch.nn.AdaptiveAvgPool2d; ONNX GlobalAveragePool-1, AveragePool-11, MatMul-13.
-    """
-
-    output_size: OutputPair
+    output_size: tuple[int | None, ...]
 
     def demands(self, x: TensorType) -> Iterator[Demand]:
-        need_rank("AdaptiveAvgPool2d", x, (4,), IMAGES)
-        need_floating("AdaptiveAvgPool2d", x)
+        op = type(self).__name__
+        need_batch(op, x, len(self.output_size))
+        need_floating(op, x)
         yield from ()
 
-    def infer(self, x: TensorType) -> TensorType:
-        batch, channels, *sizes = x.known
-        asked = (size if ask is None else ask for ask, size in zip(self.output_size, sizes, strict=True))
-        return x.with_shape((batch, channels, *asked))
+    def _pooled(self, x: TensorType) -> TensorType:
+        asked = zip(self.output_size, x.known[2:], strict=True)
+        return x.with_shape((*x.known[:2], *(size if ask is None else ask for ask, size in asked)))
+
+    def infer(self, x: TensorType) -> Types:
+        return self._pooled(x)
 
     def window(self, x: TensorType) -> Window | None:
         axes = []
@@ -58,76 +64,174 @@ class AdaptiveAvgPool2d(Op):
                 return None
         return tuple(axes)
 
+    def _is_global(self) -> bool:
+        return set(self.output_size) == {1}
+
+
+class AdaptiveAvgPool(AdaptivePool):
+    """What AdaptiveAvgPool1d, AdaptiveAvgPool2d and AdaptiveAvgPool3d share."""
+
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
+        if self._is_global():
+            return graph.node("GlobalAveragePool", x)
+        from netspec.onnx_backend.adaptive import averaged
+
+        return averaged(graph, x, self._pooled(graph.type(x)).known[2:])
+
+
+class AdaptiveMaxPool(AdaptivePool):
+    """What AdaptiveMaxPool1d, AdaptiveMaxPool2d and AdaptiveMaxPool3d share."""
+
+    return_indices: Bool = False
+
+    def ports(self, *inputs: Any) -> tuple[str, ...]:
+        return ("output", "indices") if self.return_indices else ("output",)
+
+    def decides(self, port: int, *inputs: Any) -> Decision | None:
+        return Indexed(0, tuple(range(-len(self.output_size), 0))) if port == 1 else None
+
+    def infer(self, x: TensorType) -> Types:
+        y = self._pooled(x)
+        return (y, TensorType(y.shape, DType.INT64, within=x.known[2:])) if self.return_indices else y
+
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str | tuple[str, ...]:
+        if graph.is_read(1):
+            return self._with_places(graph, x)
+        y = self._maxima(graph, x)
+        return (y, "") if self.return_indices else y
+
+    def _maxima(self, graph: Emitter, x: str) -> str:
+        if self._is_global():
+            return graph.node("GlobalMaxPool", x)
+        window = self.window(graph.type(x))
+        if window is not None:
+            kernel = [axis.kernel for axis in window]
+            ends = [0] * 2 * len(kernel)
+            return graph.node("MaxPool", x, kernel_shape=kernel, strides=kernel, pads=ends)
+        from netspec.onnx_backend.adaptive import Windows, maxima
+        from netspec.onnx_backend.lengths import length_of
+
+        y = x
+        for axis, ask in enumerate(self.output_size, start=2):
+            if ask is not None:
+                y = maxima(graph, y, axis, Windows.of(graph, length_of(graph, x, axis), ask))
+        return y
+
+    def _with_places(self, graph: Emitter, x: str) -> tuple[str, str]:
+        spatial = len(self.output_size)
+        if self._is_global():
+            flat = graph.node("Reshape", x, graph.constant([0, 0, -1], DType.INT64))
+            place = graph.node("ArgMax", flat, axis=2, keepdims=1)
+            if spatial > 1:
+                place = graph.node("Reshape", place, graph.constant([0, 0, *[1] * spatial], DType.INT64))
+            return graph.node("GlobalMaxPool", x), place
+        from netspec.onnx_backend.adaptive import Windows, maxima_and_places
+        from netspec.onnx_backend.lengths import length_of
+
+        lengths = [length_of(graph, x, axis) for axis in range(2, 2 + spatial)]
+        asked = zip(lengths, self.output_size, strict=True)
+        windows = [Windows.of(graph, length, length if ask is None else ask) for length, ask in asked]
+        return maxima_and_places(graph, x, windows, lengths)
+
+
+class AdaptiveAvgPool1d(AdaptiveAvgPool):
+    """Mean over as many windows as asked for, (N, C, L) -> (N, C, output_size).
+
+    Shape:   window i of n covers elements i L // n up to ceil((i + 1) L / n).
+    Source:  torch.nn.AdaptiveAvgPool1d; ONNX GlobalAveragePool-1, AveragePool-11, Gather-13, ReduceSum-13.
+    """
+
+    output_size: Single
+
+    def build(self, x: TensorType) -> nn.Module:
+        from torch import nn
+
+        return nn.AdaptiveAvgPool1d(self.output_size)
+
+
+class AdaptiveAvgPool2d(AdaptiveAvgPool):
+    """Mean over as many windows as asked for, (N, C, H, W) -> (N, C, *output_size).
+
+    Shape:   window i of n covers elements i H // n up to ceil((i + 1) H / n); null keeps an axis.
+    Source:  torch.nn.AdaptiveAvgPool2d; ONNX GlobalAveragePool-1, AveragePool-11, Gather-13, ReduceSum-13.
+    """
+
+    output_size: OutputPair
+
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn
 
         return nn.AdaptiveAvgPool2d(self.output_size)
 
-    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
-        dtype = graph.type(x).dtype
-        if self.output_size == (1, 1):
-            return graph.node("GlobalAveragePool", x)
-        window = self.window(graph.type(x))
-        if window is not None:
-            kernel = [axis.kernel for axis in window]
-            attributes = {"kernel_shape": kernel, "strides": kernel, "pads": [0, 0, 0, 0]}
-            return graph.node("AveragePool", x, count_include_pad=1, **attributes)
-        sizes = graph.type(x).known[2:]
-        lengths = graph.node("Shape", x)
-        for axis, (parts, size) in enumerate(zip(self.output_size, sizes, strict=True), start=2):
-            if parts is not None:
-                x = _means(graph, x, axis, parts, size, lengths, dtype)
-        return x
 
+class AdaptiveAvgPool3d(AdaptiveAvgPool):
+    """Mean over as many windows as asked for, (N, C, D, H, W) -> (N, C, *output_size).
 
-def _means(graph: Emitter, x: str, axis: int, parts: int, size: Size, lengths: str, dtype: DType) -> str:
-    """Means over `parts` windows of one axis, whose lengths differ by one where `parts` does not divide.
-
-    Gathers the elements of every window, the shorter ones filled up with a zero that is appended to the
-    axis, and divides each sum by its window's own count.
+    Shape:   window i of n covers elements i D // n up to ceil((i + 1) D / n); null keeps an axis.
+    Source:  torch.nn.AdaptiveAvgPool3d; ONNX GlobalAveragePool-1, AveragePool-11, Gather-13, ReduceSum-13.
     """
-    if isinstance(size, int):
-        starts = [i * size // parts for i in range(parts)]
-        ends = [-(-(i + 1) * size // parts) for i in range(parts)]
-        longest = max(end - start for start, end in zip(starts, ends, strict=True))
-        members = [
-            [start + j if start + j < end else size for j in range(longest)]
-            for start, end in zip(starts, ends, strict=True)
-        ]
-        indices = graph.constant(members, DType.INT64)
-        counts = graph.constant([end - start for start, end in zip(starts, ends, strict=True)], dtype)
-    else:
-        indices, counts = _windows_at_run_time(graph, axis, parts, lengths, dtype)
-    pads = [0] * 8
-    pads[4 + axis] = 1
-    padded = graph.node("Pad", x, graph.constant(pads, DType.INT64))
-    members_of = graph.node("Gather", padded, indices, axis=axis)
-    total = graph.node("ReduceSum", members_of, graph.constant([axis + 1], DType.INT64), keepdims=0)
-    if axis == 2:
-        counts = graph.node("Unsqueeze", counts, graph.constant([1], DType.INT64))
-    return graph.node("Div", total, counts)
+
+    output_size: OutputTriple
+
+    def build(self, x: TensorType) -> nn.Module:
+        from torch import nn
+
+        return nn.AdaptiveAvgPool3d(self.output_size)
 
 
-def _windows_at_run_time(
-    graph: Emitter, axis: int, parts: int, lengths: str, dtype: DType
-) -> tuple[str, str]:
-    """The members (parts, longest) and counts (parts,) of the windows over an axis of symbolic length."""
+class AdaptiveMaxPool1d(AdaptiveMaxPool):
+    """Maximum over as many windows as asked for, (N, C, L) -> (N, C, output_size).
 
-    def integer(value: int | list[int] | list[list[int]]) -> str:
-        return graph.constant(value, DType.INT64)
+    Shape:   window i of n covers elements i L // n up to ceil((i + 1) L / n).
+    Ports:   output; indices (int64, along the sequence) with return_indices.
+    Source:  torch.nn.AdaptiveMaxPool1d; ONNX GlobalMaxPool-1, MaxPool-12, Gather-13, ReduceMax-13, ArgMax-13.
+    """
 
-    size = graph.node("Gather", lengths, integer(axis), axis=0)
-    from_here = graph.node("Mul", integer([[i] for i in range(parts)]), size)
-    to_here = graph.node("Mul", integer([[i + 1] for i in range(parts)]), size)
-    starts = graph.node("Div", from_here, integer(parts))
-    ends = graph.node("Div", graph.node("Add", to_here, integer(parts - 1)), integer(parts))
-    counted = graph.node("Sub", ends, starts)
-    longest = graph.node("ReduceMax", counted, keepdims=0)
-    steps = graph.node("Range", integer(0), longest, integer(1))
-    members = graph.node("Add", starts, steps)
-    inside = graph.node("Less", members, ends)
-    counts = graph.node("Cast", graph.node("Squeeze", counted, integer([1])), to=dtype)
-    return graph.node("Where", inside, members, size), counts
+    output_size: Single
+
+    def build(self, x: TensorType) -> nn.Module:
+        from torch import nn
+
+        return nn.AdaptiveMaxPool1d(self.output_size, self.return_indices)
 
 
-OPERATIONS = (AdaptiveAvgPool2d,)
+class AdaptiveMaxPool2d(AdaptiveMaxPool):
+    """Maximum over as many windows as asked for, (N, C, H, W) -> (N, C, *output_size).
+
+    Shape:   window i of n covers elements i H // n up to ceil((i + 1) H / n); null keeps an axis.
+    Ports:   output; indices (int64, flat within each H x W plane) with return_indices.
+    Source:  torch.nn.AdaptiveMaxPool2d; ONNX GlobalMaxPool-1, MaxPool-12, Gather-13, ReduceMax-13, ArgMax-13.
+    """
+
+    output_size: OutputPair
+
+    def build(self, x: TensorType) -> nn.Module:
+        from torch import nn
+
+        return nn.AdaptiveMaxPool2d(self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool3d(AdaptiveMaxPool):
+    """Maximum over as many windows as asked for, (N, C, D, H, W) -> (N, C, *output_size).
+
+    Shape:   window i of n covers elements i D // n up to ceil((i + 1) D / n); null keeps an axis.
+    Ports:   output; indices (int64, flat within each D x H x W volume) with return_indices.
+    Source:  torch.nn.AdaptiveMaxPool3d; ONNX GlobalMaxPool-1, MaxPool-12, Gather-13, ReduceMax-13, ArgMax-13.
+    """
+
+    output_size: OutputTriple
+
+    def build(self, x: TensorType) -> nn.Module:
+        from torch import nn
+
+        return nn.AdaptiveMaxPool3d(self.output_size, self.return_indices)
+
+
+OPERATIONS = (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+)

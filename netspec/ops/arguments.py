@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator
 
@@ -20,9 +20,11 @@ INFERRED = frozenset(
         "in_channels",
         "in_features",
         "input_size",
+        "kdim",
         "normalized_shape",
         "num_channels",
         "num_features",
+        "vdim",
     }
 )
 """Arguments that the input determines; when written, they are asserted."""
@@ -79,15 +81,38 @@ NonNegativeFloat = Annotated[float, Field(ge=0), Expected("a number of at least 
 Probability = Annotated[float, Field(ge=0, le=1), Expected("a probability between 0 and 1")]
 Number = Annotated[int | float, Expected("a number")]
 
+Single = Annotated[
+    tuple[_Positive],
+    BeforeValidator(spread(1), json_schema_input_type=_Positive | tuple[_Positive]),
+    Expected("a positive integer, or a list of one"),
+]
 Pair = Annotated[
     tuple[_Positive, _Positive],
     BeforeValidator(spread(2), json_schema_input_type=_Positive | tuple[_Positive, _Positive]),
     Expected("a positive integer, or a list of two (height, width)"),
 ]
+Triple = Annotated[
+    tuple[_Positive, _Positive, _Positive],
+    BeforeValidator(spread(3), json_schema_input_type=_Positive | tuple[_Positive, _Positive, _Positive]),
+    Expected("a positive integer, or a list of three (depth, height, width)"),
+]
+
+NonNegativeSingle = Annotated[
+    tuple[_NonNegative],
+    BeforeValidator(spread(1), json_schema_input_type=_NonNegative | tuple[_NonNegative]),
+    Expected("an integer of at least 0, or a list of one"),
+]
 NonNegativePair = Annotated[
     tuple[_NonNegative, _NonNegative],
     BeforeValidator(spread(2), json_schema_input_type=_NonNegative | tuple[_NonNegative, _NonNegative]),
     Expected("an integer of at least 0, or a list of two (height, width)"),
+]
+NonNegativeTriple = Annotated[
+    tuple[_NonNegative, _NonNegative, _NonNegative],
+    BeforeValidator(
+        spread(3), json_schema_input_type=_NonNegative | tuple[_NonNegative, _NonNegative, _NonNegative]
+    ),
+    Expected("an integer of at least 0, or a list of three (depth, height, width)"),
 ]
 
 SizeArgument = Annotated[
@@ -106,3 +131,25 @@ Shape = Annotated[
     Expected("a list of sizes", "an integer, or a symbolic dimension"),
 ]
 """A shape in an argument: a tuple of `int` and `Dim`."""
+
+Axes = Annotated[
+    tuple[Int, ...],
+    BeforeValidator(spread(1), json_schema_input_type=int | tuple[int, ...]),
+    Expected("a dimension's number, or a list of them", "an integer"),
+]
+"""Dimensions by their numbers; one is written without a list."""
+
+DTypeName = Annotated[
+    Literal["float32", "float16", "bfloat16", "float64", "int64", "int32", "bool"],
+    Expected("float32, float16, bfloat16, float64, int64, int32 or bool"),
+]
+RealDTypeName = Annotated[
+    Literal["float32", "float16", "bfloat16", "float64"],
+    Expected("float32, float16, bfloat16 or float64"),
+]
+"""The type of elements that no input determines."""
+
+
+def symbols_in(*sizes: object) -> tuple[str, ...]:
+    """The names of the symbolic dimensions in sizes that an argument holds, each once."""
+    return tuple(dict.fromkeys(name for size in sizes if isinstance(size, Dim) for name in size.multiples))

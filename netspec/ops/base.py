@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from netspec.diagnostics import Diagnostic
 from netspec.ir.cost import Cost
 from netspec.ir.dim import Size
-from netspec.ir.tensor import DType, TensorType
+from netspec.ir.tensor import DType, Shape, TensorType
 from netspec.ir.window import Window
 
 if TYPE_CHECKING:
@@ -69,6 +69,28 @@ class Weight(NamedTuple):
     trained: bool = True
 
 
+class Indexed(NamedTuple):
+    """An output of integers that says where in an input an element stands that was selected.
+
+    An index counts over the elements of `axes` of the input with the number `input`, the last axis fastest.
+    The output has its own sizes along these axes, or lacks them all (ArgMax without keepdim).
+    """
+
+    input: int
+    axes: tuple[int, ...]
+
+
+class Compared(NamedTuple):
+    """An output of truth values that says how one input compares with another, or with a number."""
+
+    left: int
+    right: int | None = None
+    number: float = 0.0
+
+
+Decision = Indexed | Compared
+
+
 class Op(BaseModel):
     """One operation of the catalogue, with its arguments.
 
@@ -96,6 +118,10 @@ class Op(BaseModel):
     def symbols(self) -> tuple[str, ...]:
         """The symbolic dimensions that the arguments name; the torch module gets their sizes by keyword."""
         return ()
+
+    def sizes(self, *inputs: Any) -> Mapping[str, Shape]:
+        """What the torch module is called with beside its inputs, by argument: sizes that they do not show."""
+        return {}
 
     @property
     def writes_constants(self) -> bool:
@@ -139,5 +165,34 @@ class Op(BaseModel):
         """
         return None
 
+    def decides(self, port: int, *inputs: Any) -> Decision | None:
+        """What the output with the index `port` decides by comparing real numbers; None where nothing.
+
+        Numbers that are equal but for their rounding may be told apart either way. Verification therefore
+        judges an index by the value that it points at, and a truth value where its operands are that close
+        not at all. Integers that are computed are judged exactly, and need nothing here.
+        """
+        return None
+
+    def terms(self, *inputs: Any) -> Size:
+        """How many elements a runtime adds one after the other, where outputs are as many as inputs (CumSum).
+
+        Verification grants what that rounds; of how many elements a mean is taken, it sees for itself.
+        """
+        return 1
+
     # lower(graph: Emitter, *inputs: str, weights=Weights) -> the tensor's name, or a tuple of one per port.
     lower: ClassVar[Callable[..., str | tuple[str, ...]]]
+
+    @property
+    def is_lowered(self) -> bool:
+        """Whether it has a lowering of its own; one from outside may leave that to torch's exporter."""
+        return hasattr(type(self), "lower")
+
+    def emit(self, graph: Any, *inputs: str, weights: Any) -> str | tuple[str, ...]:
+        """What the exporter calls: `lower`, but where an argument of that name hides it (RReLU has one)."""
+        if not self.is_lowered:
+            from netspec.onnx_backend.traced import lower_by_export
+
+            return lower_by_export(self, graph, *inputs, weights=weights)
+        return self.lower(graph, *inputs, weights=weights)

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
 from netspec.diagnostics import Diagnostic
 from netspec.ir.cost import Cost
-from netspec.ir.dim import Size
-from netspec.ir.tensor import DType, TensorType, product
+from netspec.ir.tensor import TensorType, product
 from netspec.ir.window import Axis, Window
-from netspec.ops.arguments import Bool, Expected, NonNegativePair, Pair, PositiveInt, spread
-from netspec.ops.base import AtLeast, Demand, Fault, Op, Weight
+from netspec.ops.arguments import (
+    Bool,
+    Expected,
+    NonNegativePair,
+    NonNegativeSingle,
+    NonNegativeTriple,
+    Pair,
+    PositiveInt,
+    Single,
+    Triple,
+    spread,
+)
+from netspec.ops.base import Demand, Fault, Op, Weight
 from netspec.ops.faults import (
-    IMAGES,
-    Undivided,
+    AXES,
     as_declared,
+    groups_divide,
+    need_batch,
     need_floating,
     need_number,
-    need_rank,
+    padding_is_there,
     window_fits,
 )
 
@@ -33,25 +44,36 @@ PaddingMode = Annotated[
     Literal["zeros", "reflect", "replicate", "circular"],
     Expected("zeros, reflect, replicate or circular"),
 ]
-Padding = Annotated[
-    NonNegativePair | Literal["same", "valid"],
+PaddingWord = Literal["same", "valid"]
+SinglePadding = Annotated[
+    NonNegativeSingle | PaddingWord,
+    BeforeValidator(spread(1)),
+    Expected("an integer of at least 0, a list of one, same or valid"),
+]
+PairPadding = Annotated[
+    NonNegativePair | PaddingWord,
     BeforeValidator(spread(2)),
     Expected("an integer of at least 0, a list of two (height, width), same or valid"),
 ]
-
-ONNX_PAD_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-AXES = ("height", "width")
+TriplePadding = Annotated[
+    NonNegativeTriple | PaddingWord,
+    BeforeValidator(spread(3)),
+    Expected("an integer of at least 0, a list of three (depth, height, width), same or valid"),
+]
 
 
 class SameNeedsStrideOne(Diagnostic):
     """`padding: same` keeps the size, which a stride of 2 cannot."""
 
     code = "NS309"
-    message = "padding: same needs stride 1, not {height} by {width}"
+    message = "padding: same needs stride 1, not {strides}"
 
-    height: int
-    width: int
+    stride: tuple[int, ...]
     window: Window
+
+    @property
+    def strides(self) -> str:
+        return " by ".join(map(str, self.stride))
 
     @property
     def help(self) -> str:
@@ -60,29 +82,128 @@ class SameNeedsStrideOne(Diagnostic):
     @property
     def padding(self) -> str:
         """What `same` would be on each side, as near as a number can be."""
-        height, width = (axis.padding for axis in self.window)
-        return f"{height}" if height == width else f"[{height}, {width}]"
+        amounts = [axis.padding for axis in self.window]
+        return f"{amounts[0]}" if len(set(amounts)) == 1 else f"{amounts}"
 
 
-class PaddingTooWide(Diagnostic):
-    """Reflected and circular padding copy from the input, so it must have enough to copy."""
+class Convolution(Op):
+    """What Conv1d, Conv2d and Conv3d share: a kernel over all channels of a group, at every position."""
 
-    code = "NS310"
-    message = "{mode} padding of {padding} needs {axis} {least} or more, but it is {size}"
+    in_channels: PositiveInt | None = None
+    out_channels: PositiveInt
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...] | PaddingWord
+    dilation: tuple[int, ...]
+    groups: PositiveInt = 1
+    bias: Bool = True
+    padding_mode: PaddingMode = "zeros"
 
-    mode: str
-    padding: int
-    axis: str
-    least: int
-    size: Size
-    input: TensorType
+    def window(self, x: TensorType | None = None) -> Window:
+        return tuple(
+            Axis(kernel, stride, *self._ends(axis), dilation)
+            for axis, (kernel, stride, dilation) in enumerate(
+                zip(self.kernel_size, self.stride, self.dilation, strict=True)
+            )
+        )
 
-    @property
-    def help(self) -> str:
-        return "pad less, or with zeros"
+    def _ends(self, axis: int) -> tuple[int, int]:
+        """Padding before and after an axis."""
+        if self.padding == "valid":
+            return 0, 0
+        if self.padding == "same":
+            total = self.dilation[axis] * (self.kernel_size[axis] - 1)
+            return total // 2, total - total // 2
+        return self.padding[axis], self.padding[axis]
+
+    def demands(self, x: TensorType) -> Iterator[Demand]:
+        op, spatial = type(self).__name__, len(self.kernel_size)
+        need_batch(op, x, spatial)
+        need_floating(op, x)
+        channels = x.known[1]
+        need_number(op, "input channels", channels, x)
+        yield from as_declared("in_channels", self.in_channels, channels, x)
+        yield from groups_divide(self.groups, channels, self.out_channels)
+        if self.padding == "same" and set(self.stride) != {1}:
+            raise Fault(SameNeedsStrideOne(stride=self.stride, window=self.window()), field="stride")
+        for name, size, axis in zip(AXES[spatial], x.known[2:], self.window(), strict=True):
+            ends = axis.padding, axis.padding_after
+            yield from padding_is_there(self.padding_mode, name, size, *ends, x)
+            yield from window_fits(op, name, size, sum(ends), axis.extent, x)
+
+    def infer(self, x: TensorType) -> TensorType:
+        sizes = (axis.length(size) for axis, size in zip(self.window(), x.known[2:], strict=True))
+        return x.with_shape((x.known[0], self.out_channels, *sizes))
+
+    def weights(self, x: TensorType) -> tuple[Weight, ...]:
+        channels = x.known[1]
+        assert isinstance(channels, int)
+        weight = Weight("weight", (self.out_channels, channels // self.groups, *self.kernel_size), x.dtype)
+        return (weight, Weight("bias", (self.out_channels,), x.dtype)) if self.bias else (weight,)
+
+    def cost(self, x: TensorType, y: TensorType) -> Cost:
+        return Cost(macs=product(y.known) * (x.known[1] // self.groups) * product(self.kernel_size))
+
+    def _arguments(self, x: TensorType) -> dict[str, Any]:
+        """The arguments of the torch module."""
+        from netspec.torch_backend.dtypes import torch_dtype
+
+        return {
+            "in_channels": x.known[1],
+            "out_channels": self.out_channels,
+            "kernel_size": self.kernel_size,
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "groups": self.groups,
+            "bias": self.bias,
+            "padding_mode": self.padding_mode,
+            "dtype": torch_dtype(x.dtype),
+        }
+
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
+        from netspec.onnx_backend.padding import padded
+
+        ends = [(axis.padding, axis.padding_after) for axis in self.window()]
+        if self.padding_mode != "zeros":
+            x = padded(graph, x, [(0, 0), (0, 0), *ends], self.padding_mode)
+            ends = [(0, 0)] * len(ends)
+        parameters = [weights["weight"], weights["bias"]] if self.bias else [weights["weight"]]
+        return graph.node(
+            "Conv",
+            x,
+            *parameters,
+            kernel_shape=self.kernel_size,
+            strides=self.stride,
+            pads=[before for before, _ in ends] + [after for _, after in ends],
+            dilations=self.dilation,
+            group=self.groups,
+        )
 
 
-class Conv2d(Op):
+class Conv1d(Convolution):
+    """1-D cross-correlation, (N, C, L) -> (N, out_channels, L').
+
+    Shape:   L' = (L + p + q - d (k - 1) - 1) // s + 1 with padding p before and q after.
+             padding `same` is d (k - 1) in all, the odd one behind; it needs stride 1.
+    Cost:    out_channels * C/groups * k multiply-adds per output position.
+    Errors:  NS302 the window exceeds the padded input; NS304 groups must divide both channel counts;
+             NS309 same with a stride; NS310 reflect or circular padding wider than the input.
+    Source:  torch.nn.Conv1d; ONNX Conv-11, Pad-13 (Pad-19 for wrap) for the modes other than zeros.
+    """
+
+    kernel_size: Single
+    stride: Single = (1,)
+    padding: SinglePadding = (0,)
+    dilation: Single = (1,)
+
+    def build(self, x: TensorType) -> nn.Module:
+        from torch import nn
+
+        return nn.Conv1d(**self._arguments(x))
+
+
+class Conv2d(Convolution):
     """2-D cross-correlation, (N, C, H, W) -> (N, out_channels, H', W').
 
     Shape:   H' = (H + p + q - d (k - 1) - 1) // s + 1 with padding p before and q after; W' likewise.
@@ -93,136 +214,37 @@ class Conv2d(Op):
     Source:  torch.nn.Conv2d; ONNX Conv-11, Pad-13 (Pad-19 for wrap) for the modes other than zeros.
     """
 
-    in_channels: PositiveInt | None = None
-    out_channels: PositiveInt
     kernel_size: Pair
     stride: Pair = (1, 1)
-    padding: Padding = (0, 0)
+    padding: PairPadding = (0, 0)
     dilation: Pair = (1, 1)
-    groups: PositiveInt = 1
-    bias: Bool = True
-    padding_mode: PaddingMode = "zeros"
-
-    def window(self, x: TensorType | None = None) -> Window:
-        axes = []
-        for axis in range(2):
-            kernel, dilation = self.kernel_size[axis], self.dilation[axis]
-            if self.padding == "same":
-                total = dilation * (kernel - 1)
-                before, after = total // 2, total - total // 2
-            elif self.padding == "valid":
-                before = after = 0
-            else:
-                before = after = self.padding[axis]
-            axes.append(Axis(kernel, self.stride[axis], before, after, dilation))
-        return tuple(axes)
-
-    def demands(self, x: TensorType) -> Iterator[Demand]:
-        need_rank("Conv2d", x, (4,), IMAGES)
-        need_floating("Conv2d", x)
-        channels = x.known[1]
-        need_number("Conv2d", "input channels", channels, x)
-        yield from as_declared("in_channels", self.in_channels, channels, x)
-        for what, count in (("the input's channels", channels), ("out_channels", self.out_channels)):
-            if isinstance(count, int) and count % self.groups:
-                yield Fault(Undivided(what=what, groups=self.groups, channels=count), field="groups")
-                break
-        if self.padding == "same" and self.stride != (1, 1):
-            height, width = self.stride
-            raise Fault(SameNeedsStrideOne(height=height, width=width, window=self.window()), field="stride")
-        for name, size, axis in zip(AXES, x.known[2:], self.window(), strict=True):
-            yield from self._padding_demands(name, size, axis, x)
-            yield from window_fits("Conv2d", name, size, axis.padding + axis.padding_after, axis.extent, x)
-
-    def _padding_demands(self, name: str, size: Size, axis: Axis, x: TensorType) -> Iterator[Demand]:
-        if self.padding_mode not in ("reflect", "circular"):
-            return
-        widest = max(axis.padding, axis.padding_after)
-        least = widest + 1 if self.padding_mode == "reflect" else widest
-        fault = PaddingTooWide(
-            mode=self.padding_mode, padding=widest, axis=name, least=least, size=size, input=x
-        )
-        yield AtLeast(size, least, Fault(fault, field="padding", input=0))
-
-    def infer(self, x: TensorType) -> TensorType:
-        batch, _, height, width = x.known
-        over_height, over_width = self.window()
-        shape = (batch, self.out_channels, over_height.length(height), over_width.length(width))
-        return x.with_shape(shape)
-
-    def weights(self, x: TensorType) -> tuple[Weight, ...]:
-        channels = x.known[1]
-        assert isinstance(channels, int)
-        weight = Weight("weight", (self.out_channels, channels // self.groups, *self.kernel_size), x.dtype)
-        return (weight, Weight("bias", (self.out_channels,), x.dtype)) if self.bias else (weight,)
-
-    def cost(self, x: TensorType, y: TensorType) -> Cost:
-        height, width = self.kernel_size
-        return Cost(macs=product(y.known) * (x.known[1] // self.groups) * (height * width))
 
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn
 
-        from netspec.torch_backend.dtypes import torch_dtype
-
-        channels = x.known[1]
-        assert isinstance(channels, int)
-        return nn.Conv2d(
-            channels,
-            self.out_channels,
-            self.kernel_size,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-            bias=self.bias,
-            padding_mode=self.padding_mode,
-            dtype=torch_dtype(x.dtype),
-        )
-
-    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
-        height, width = self.window()
-        pads = [height.padding, width.padding, height.padding_after, width.padding_after]
-        if self.padding_mode != "zeros" and any(pads):
-            x = self._pad(graph, x, height, width)
-            pads = [0, 0, 0, 0]
-        parameters = [weights["weight"], weights["bias"]] if self.bias else [weights["weight"]]
-        return graph.node(
-            "Conv",
-            x,
-            *parameters,
-            kernel_shape=self.kernel_size,
-            strides=self.stride,
-            pads=pads,
-            dilations=self.dilation,
-            group=self.groups,
-        )
-
-    def _pad(self, graph: Emitter, x: str, height: Axis, width: Axis) -> str:
-        mode = ONNX_PAD_MODES[self.padding_mode]
-        if mode == "wrap" and graph.opset < 19:
-            # Pad has no wrap before opset 19: put the far end before the near one, axis by axis.
-            for number, axis in ((2, height), (3, width)):
-                x = wrap(graph, x, number, axis.padding, axis.padding_after)
-            return x
-        pads = [0, 0, height.padding, width.padding, 0, 0, height.padding_after, width.padding_after]
-        return graph.node("Pad", x, graph.constant(pads, DType.INT64), mode=mode)
+        return nn.Conv2d(**self._arguments(x))
 
 
-def wrap(graph: Emitter, x: str, axis: int, before: int, after: int) -> str:
-    """Circular padding of one axis by Slice and Concat, for opsets whose Pad lacks it."""
-    parts = [x]
-    if before:
-        parts.insert(0, slice_axis(graph, x, axis, -before, 2**63 - 1))
-    if after:
-        parts.append(slice_axis(graph, x, axis, 0, after))
-    return graph.node("Concat", *parts, axis=axis) if len(parts) > 1 else x
+class Conv3d(Convolution):
+    """3-D cross-correlation, (N, C, D, H, W) -> (N, out_channels, D', H', W').
+
+    Shape:   D' = (D + p + q - d (k - 1) - 1) // s + 1 with padding p before and q after; H', W' likewise.
+             padding `same` is d (k - 1) in all, the odd one behind; it needs stride 1.
+    Cost:    out_channels * C/groups * kd * kh * kw multiply-adds per output voxel.
+    Errors:  NS302 the window exceeds the padded input; NS304 groups must divide both channel counts;
+             NS309 same with a stride; NS310 reflect or circular padding wider than the input.
+    Source:  torch.nn.Conv3d; ONNX Conv-11, Pad-13 (Pad-19 for wrap) for the modes other than zeros.
+    """
+
+    kernel_size: Triple
+    stride: Triple = (1, 1, 1)
+    padding: TriplePadding = (0, 0, 0)
+    dilation: Triple = (1, 1, 1)
+
+    def build(self, x: TensorType) -> nn.Module:
+        from torch import nn
+
+        return nn.Conv3d(**self._arguments(x))
 
 
-def slice_axis(graph: Emitter, x: str, axis: int, start: int, stop: int) -> str:
-    """Elements `start` up to `stop` of one axis."""
-    bounds = (graph.constant([value], DType.INT64) for value in (start, stop, axis))
-    return graph.node("Slice", x, *bounds)
-
-
-OPERATIONS = (Conv2d,)
+OPERATIONS = (Conv1d, Conv2d, Conv3d)

@@ -1,22 +1,25 @@
-"""Operations that move elements and compute nothing."""
+"""Operations that give the same elements, in their order, another shape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from math import gcd
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from netspec.diagnostics import Diagnostic
-from netspec.ir.dim import Size
-from netspec.ir.tensor import DType, TensorType, product
+from netspec.diagnostics import Diagnostic, spell
+from netspec.ir.dim import Dim, Size, UndecidableError
+from netspec.ir.tensor import TensorType, product
 from netspec.ir.window import Window
-from netspec.ops.arguments import Int
+from netspec.ops.arguments import Int, Shape, symbols_in
 from netspec.ops.base import Demand, Fault, Op, Same
-from netspec.ops.faults import WrongDType, WrongRank, axis_of
+from netspec.ops.faults import axis_of, need_sizes
 
 if TYPE_CHECKING:
     from torch import nn
 
     from netspec.onnx_backend.emitter import Emitter, Weights
+
+Sizes = tuple[Size, ...]
 
 
 class EmptyRange(Diagnostic):
@@ -30,28 +33,104 @@ class EmptyRange(Diagnostic):
     input: TensorType
 
 
-class ConcatMismatch(Diagnostic):
-    """Concat's inputs may differ along its own dimension only."""
+class CountsDiffer(Diagnostic):
+    """A new shape that has not as many elements as there are."""
 
-    code = "NS313"
-    message = "Concat along dim {dim} needs equal sizes elsewhere: {first} against {other}"
+    code = "NS357"
+    message = "{op} cannot turn {what} into {shape}: {counts}"
 
-    dim: int
-    axis: int
-    first: TensorType
-    other: TensorType
-
-    @property
-    def label(self) -> str:
-        return "dimension {axis} differs: {left} against {right}"
+    op: str
+    what: str
+    shape: str
+    count: Size
+    asked: Size
+    has_rest: bool
 
     @property
-    def left(self) -> Size:
-        return self.first.known[self.axis]
+    def counts(self) -> str:
+        if self.has_rest:
+            return f"{self.count} elements are no multiple of {self.asked}"
+        return f"{self.count} elements against {self.asked}"
 
     @property
-    def right(self) -> Size:
-        return self.other.known[self.axis]
+    def help(self) -> str:
+        return "" if self.has_rest else "write -1 for the size that follows from the others"
+
+
+class RestUndecided(Diagnostic):
+    """A size left open by -1 that would be a quotient of symbolic dimensions."""
+
+    code = "NS359"
+    message = (
+        "{op} cannot tell what -1 is in {shape}: whether {asked} divides {count} depends on their values"
+    )
+
+    op: str
+    shape: str
+    count: Size
+    asked: Size
+
+    @property
+    def help(self) -> str:
+        return "write that size out, or give the symbolic dimensions numbers"
+
+
+def need_count(op: str, argument: str, what: str, count: Size, sizes: Sizes) -> Iterator[Demand]:
+    """NS357, NS358 or NS359 unless `count` elements fill a shape in which one size may be -1."""
+    yield from need_sizes(argument, sizes, "-1 once, for what remains", most=1)
+    asked = product(tuple(size for size in sizes if size != -1))
+    try:
+        whole = product(filled(count, sizes))
+    except UndecidableError:
+        undecided = RestUndecided(op=op, shape=spell(sizes), count=count, asked=asked)
+        raise Fault(undecided, field=argument, input=0) from None
+    differ = CountsDiffer(
+        op=op, what=what, shape=spell(sizes), count=count, asked=asked, has_rest=-1 in sizes
+    )
+    yield Same(count, whole, Fault(differ, field=argument, input=0))
+
+
+def filled(count: Size, sizes: Sizes) -> Sizes:
+    """`sizes` with -1 replaced by what remains of `count` elements, rounded down.
+
+    Errors:  UndecidableError where a symbolic size does not divide them as one polynomial another.
+    """
+    if -1 not in sizes:
+        return sizes
+    left, divisor = count, 1
+    for size in sizes:
+        if isinstance(size, Dim):
+            # 2 * H divides H * W wherever W is even: only H must divide it whatever the values are.
+            common = gcd(size.constant, *size.terms.values())
+            left, size = left // (size // common), common
+        if isinstance(size, int) and size != -1:
+            divisor *= size
+    return tuple(left // divisor if size == -1 else size for size in sizes)
+
+
+def reshape(graph: Emitter, x: str, sizes: Sizes) -> str:
+    """Lower to a Reshape-14 whose sizes are measured at run time only where they must be."""
+    own = graph.type(x).known
+    if sizes == own:
+        return x
+    # 0 keeps the dimension in its place, and -1 is what remains.
+    written = [
+        0 if isinstance(size, Dim) and own[axis : axis + 1] == (size,) else size
+        for axis, size in enumerate(sizes)
+    ]
+    symbolic = [axis for axis, size in enumerate(written) if isinstance(size, Dim)]
+    if symbolic:
+        # Best left open is a size that no dimension of the input has: it would take arithmetic.
+        written[max(symbolic, key=lambda axis: sizes[axis] not in own)] = -1
+    if len(symbolic) < 2:
+        return graph.node("Reshape", x, graph.shape(written))
+    parts = [
+        graph.node("Shape", x, start=own.index(size), end=own.index(size) + 1)
+        if isinstance(size, Dim) and size in own
+        else graph.size(size)
+        for size in written
+    ]
+    return graph.node("Reshape", x, graph.node("Concat", *parts, axis=0))
 
 
 class Identity(Op):
@@ -72,7 +151,19 @@ class Identity(Op):
         return x
 
 
-class Flatten(Op):
+class Reshaping(Op):
+    """What the operations share that write another shape over the same elements."""
+
+    infer: ClassVar[Callable[[Any, TensorType], TensorType]]
+
+    def window(self, x: TensorType) -> Window | None:
+        return None
+
+    def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
+        return reshape(graph, x, self.infer(graph.type(x)).known)
+
+
+class Flatten(Reshaping):
     """Joins the dimensions start_dim to end_dim into one, (N, C, H, W) -> (N, C * H * W).
 
     Errors:  NS307 a dimension that the input does not have; NS312 start_dim behind end_dim.
@@ -96,9 +187,6 @@ class Flatten(Op):
         start, end = self._range(x)
         return x.with_shape((*x.known[:start], product(x.known[start : end + 1]), *x.known[end + 1 :]))
 
-    def window(self, x: TensorType) -> Window | None:
-        return None
-
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn
 
@@ -106,67 +194,70 @@ class Flatten(Op):
 
     def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
         source = graph.type(x)
-        start, end = self._range(source)
-        if start == end:
-            return x
-        if start == 1 and end == source.rank - 1:
+        if self._range(source) == (1, source.rank - 1) and source.rank > 2:
             return graph.node("Flatten", x, axis=1)
-        behind = source.known[end + 1 :]
-        fixed = [size for size in behind if isinstance(size, int)]
-        if len(fixed) == len(behind):
-            # 0 keeps the dimension in its place, -1 is what remains.
-            return graph.node("Reshape", x, graph.constant([0] * start + [-1] + fixed, DType.INT64))
-        front = graph.constant([0] * start + [-1], DType.INT64)
-        tail = graph.node("Shape", x, start=end + 1)
-        return graph.node("Reshape", x, graph.node("Concat", front, tail, axis=0))
+        return super().lower(graph, x, weights)
 
 
-class Concat(Op):
-    """Joins tensors along `dim`, n times (N, C_i, *) -> (N, C_1 + ... + C_n, *).
+class Unflatten(Reshaping):
+    """Splits the dimension `dim` into several, (N, C, *) -> (N, *unflattened_size, *).
 
-    The default dim is 1, the channels (torch.concat's own default is 0, the batch).
-
-    Errors:  NS313 sizes that differ in another dimension; NS301 ranks that differ.
-    Source:  torch.concat; ONNX Concat-13.
+    Shape:   one of the sizes may be -1, for what remains; a word is a symbolic dimension.
+    Errors:  NS307 a dimension that the input does not have; NS357 sizes whose product is not that of the
+             dimension; NS358 a size below 1; NS359 an open size that depends on symbolic dimensions.
+    Source:  torch.nn.Unflatten; ONNX Reshape-14.
     """
 
-    arguments = ("tensors",)
-    variadic = True
+    dim: Int
+    unflattened_size: Shape
 
-    dim: Int = 1
+    def sizes(self, x: TensorType) -> Mapping[str, Sizes]:
+        return {"unflattened_size": self.unflattened_size} if symbols_in(*self.unflattened_size) else {}
 
-    def demands(self, first: TensorType, *others: TensorType) -> Iterator[Demand]:
-        dim = axis_of("dim", self.dim, first)
-        for number, other in enumerate(others, start=1):
-            if other.rank != first.rank:
-                expected = f"tensors of {first.rank} dimensions, as its first input has"
-                raise Fault(WrongRank(op="Concat", expected=expected, got=other), input=number)
-            if other.dtype != first.dtype:
-                expected = f"elements of one type; the first has {first.dtype}"
-                raise Fault(WrongDType(op="Concat", expected=expected, dtype=other.dtype), input=number)
-            for axis, (left, right) in enumerate(zip(first.known, other.known, strict=True)):
-                if axis != dim:
-                    fault = ConcatMismatch(dim=self.dim, axis=axis, first=first, other=other)
-                    yield Same(left, right, Fault(fault, input=number))
+    def demands(self, x: TensorType) -> Iterator[Demand]:
+        axis = axis_of("dim", self.dim, x)
+        what = f"dimension {axis} of {x}"
+        yield from need_count("Unflatten", "unflattened_size", what, x.known[axis], self.unflattened_size)
 
-    def infer(self, first: TensorType, *others: TensorType) -> TensorType:
-        dim = self.dim % first.rank
-        total: Size = first.known[dim]
-        for other in others:
-            total = total + other.known[dim]
-        return first.with_shape((*first.known[:dim], total, *first.known[dim + 1 :]))
+    def infer(self, x: TensorType) -> TensorType:
+        axis = self.dim % x.rank
+        sizes = filled(x.known[axis], self.unflattened_size)
+        return x.with_shape((*x.known[:axis], *sizes, *x.known[axis + 1 :]))
 
-    def window(self, first: TensorType, *others: TensorType) -> Window | None:
-        # Along a spatial axis an output element sees one input or the other, at another place.
-        return () if self.dim % first.rank == 1 else None
+    def build(self, x: TensorType) -> nn.Module:
+        if self.sizes(x):
+            from netspec.torch_backend.movement import Unflatten as Module
 
-    def build(self, first: TensorType, *others: TensorType) -> nn.Module:
-        from netspec.torch_backend.modules import Concat as Module
+            return Module(dim=self.dim, unflattened_size=self.unflattened_size)
+        from torch import nn
 
-        return Module(self.dim)
-
-    def lower(self, graph: Emitter, first: str, *others: str, weights: Weights) -> str:
-        return graph.node("Concat", first, *others, axis=self.dim % graph.type(first).rank)
+        return nn.Unflatten(self.dim, self.unflattened_size)
 
 
-OPERATIONS = (Identity, Flatten, Concat)
+class Reshape(Reshaping):
+    """The elements in their order, in another shape, (*) -> shape.
+
+    Shape:   one of the sizes may be -1, for what remains; a word is a symbolic dimension.
+    Errors:  NS357 a shape of another number of elements; NS358 a size below 1; NS359 an open size that
+             depends on symbolic dimensions.
+    Source:  torch.reshape; ONNX Reshape-14.
+    """
+
+    shape: Shape
+
+    def sizes(self, x: TensorType) -> Mapping[str, Sizes]:
+        return {"shape": self.shape} if symbols_in(*self.shape) else {}
+
+    def demands(self, x: TensorType) -> Iterator[Demand]:
+        yield from need_count("Reshape", "shape", f"{x}", product(x.known), self.shape)
+
+    def infer(self, x: TensorType) -> TensorType:
+        return x.with_shape(filled(product(x.known), self.shape))
+
+    def build(self, x: TensorType) -> nn.Module:
+        from netspec.torch_backend.movement import Reshape as Module
+
+        return Module(shape=self.shape)
+
+
+OPERATIONS = (Identity, Flatten, Unflatten, Reshape)

@@ -1,4 +1,4 @@
-"""Statistics for the batch normalisations of a network that was not trained."""
+"""Statistics for the normalisations of a network that was not trained."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.instancenorm import _InstanceNorm
 
 
-def _norms(module: nn.Module) -> list[_BatchNorm]:
-    return [m for m in module.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+def _norms(module: nn.Module) -> list[_NormBase]:
+    """Batch and instance normalisations alike."""
+    return [m for m in module.modules() if isinstance(m, _NormBase) and m.track_running_stats]
 
 
 def has_statistics(module: nn.Module) -> bool:
@@ -32,7 +34,9 @@ def calibrate(module: nn.Module, inputs: Sequence[Tensor]) -> None:
     hooks = [norm.register_forward_pre_hook(_learn_where_there_is_a_variance) for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the plain average of all batches, of which there is one
+        # The plain average of all batches, of which there is one, or one a call of a shared layer; instance
+        # normalisation knows no such average, and takes the statistics of the last.
+        norm.momentum = 1.0 if isinstance(norm, _InstanceNorm) else None
     try:
         module(*inputs)
     finally:
@@ -47,10 +51,11 @@ def calibrate(module: nn.Module, inputs: Sequence[Tensor]) -> None:
 
 
 def _learn_where_there_is_a_variance(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    """Take statistics, unless torch would refuse: of one value per channel, and with an eps of 0.
+    """Take statistics, unless torch would refuse: of one value per mean, and with an eps of 0.
 
     Such a norm keeps the statistics that torch begins with.
     """
-    assert isinstance(norm, _BatchNorm)
+    assert isinstance(norm, _NormBase)
     (x,) = inputs
-    norm.train(x.numel() > x.shape[1] and norm.eps > 0)
+    means = x.shape[0] * x.shape[1] if isinstance(norm, _InstanceNorm) else x.shape[1]
+    norm.train(x.numel() > means and norm.eps > 0)

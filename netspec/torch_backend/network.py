@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import fx, nn
@@ -59,13 +59,22 @@ def _revived(graph: fx.Graph, class_name: str, state: dict[str, Any]) -> Network
     return network
 
 
-def assemble(layers: Mapping[str, nn.Module]) -> nn.Module:
-    """A tree of the layers under their dotted names, in their order; a numbered scope is a ModuleList."""
+def assemble(layers: Mapping[str, nn.Module], containers: Iterable[str] = ()) -> nn.Module:
+    """A tree of the layers under their dotted names, in their order; a numbered scope is a ModuleList.
+
+    `containers` are scopes that may be empty: an iteration without layers has its place in the list too.
+    """
     root = nn.Module()
     scopes: dict[str, nn.Module] = {"": root}
     for name, layer in layers.items():
         scope, _, own = name.rpartition(".")
         _opened(scope, own, scopes).add_module(own, layer)
+    for name in containers:
+        outer, _, own = name.rpartition(".")
+        numbers = scopes.get(outer)
+        if isinstance(numbers, nn.ModuleList) and own not in numbers._modules:
+            numbers.add_module(own, nn.Module())
+            numbers._modules = dict(sorted(numbers._modules.items(), key=lambda item: int(item[0])))
     return root
 
 

@@ -1,8 +1,8 @@
-"""Weights in and out: state dicts, numpy views of them, safetensors files."""
+"""Weights in and out of a module: numpy views of them, giving it others by name, and saving them."""
 
 from __future__ import annotations
 
-import os
+import json
 import warnings
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -12,53 +12,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from netspec.diagnostics import Diagnostic, DiagnosticError, Note, nearest, printable, spell
+from netspec.diagnostics import DiagnosticError, Note, nearest, printable, spell
 from netspec.files import published
 from netspec.ir.fingerprint import graph_hash
 from netspec.ir.graph import Graph
-
-COUNTER = "num_batches_tracked"
-"""BatchNorm's count of training batches: in state dicts, but nothing that is evaluated depends on it."""
-
-GRAPH_KEY = "netspec.graph_hash"
+from netspec.torch_backend.alignment import COUNTER, Wanted, shape_text
+from netspec.torch_backend.parametrize import computed
+from netspec.torch_backend.weights_faults import WeightsDiagnostic
+from netspec.torch_backend.weights_file import GRAPH_KEY, ORDER_KEY
 
 DIFFERENCES_SHOWN = 20
 
-CHECKPOINT_HEADS = (b"PK\x03\x04", b"\x80\x02")  # a zip, or a bare pickle: how torch.save's files begin
+PARAMETRIZED = ".parametrizations."  # in the names of what torch computes a weight from
 
-
-class WeightsDiagnostic(Diagnostic):
-    """The base of what can be wrong with weights."""
-
-    origin: str
-
-    @property
-    def shown(self) -> str:
-        return printable(self.origin)
-
-
-class UnreadableWeights(WeightsDiagnostic):
-    """A file that is no safetensors file, or cannot be read."""
-
-    code = "NS570"
-    message = "cannot read weights from {shown}: {reason}"
-
-    reason: str
-
-    @property
-    def help(self) -> str:
-        return "give a safetensors file, such as `netspec build SPEC --save-weights FILE` writes"
-
-
-class CheckpointGiven(WeightsDiagnostic):
-    """A file that torch.save wrote: a pickle, which could run code when it is read."""
-
-    code = "NS575"
-    message = "{shown} is a checkpoint of torch.save, which netspec does not open: it could run code"
-
-    @property
-    def help(self) -> str:
-        return "convert it where you trust it: safetensors.torch.save_file(model.state_dict(), FILE)"
+PARAMETER = "Parameter"  # the operation that is one tensor: other code has such a tensor beside its modules
 
 
 class WeightsMismatch(WeightsDiagnostic):
@@ -68,6 +35,7 @@ class WeightsMismatch(WeightsDiagnostic):
     message = "{shown} does not hold the weights of this network: {differences}"
 
     count: int
+    is_renamed: bool = False
 
     @property
     def differences(self) -> str:
@@ -75,23 +43,20 @@ class WeightsMismatch(WeightsDiagnostic):
 
     @property
     def help(self) -> str:
+        if self.is_renamed:
+            return "if they are its weights under other names, pass --weights-map order to go by their order"
         return "give weights that were saved for this spec with the same parameters"
 
 
-class OtherGraph(WeightsDiagnostic):
-    """Weights that were saved from another graph."""
-
-    code = "NS572"
-    message = "the weights in {shown} were saved from another network than this spec describes"
-
-    @property
-    def help(self) -> str:
-        return "give this spec's weights, or pass --any-graph to take these if their names and shapes fit"
-
-
 def arrays(module: nn.Module) -> dict[str, np.ndarray]:
-    """The module's state as numpy arrays that share its memory, by state-dict name."""
-    return {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
+    """What a module computes with, as numpy arrays by state-dict name; they share its memory.
+
+    A weight that is computed from other parameters stands for these, under the name that it has without them.
+    Such a module must be in evaluation mode.
+    """
+    state = {name: tensor for name, tensor in module.state_dict().items() if PARAMETRIZED not in name}
+    state.update(computed(module))
+    return {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
 
 
 def load(
@@ -109,48 +74,115 @@ def load(
     for name, tensor in wanted.items():
         if name not in given and name.rpartition(".")[2] == COUNTER:
             given[name] = torch.zeros((), dtype=tensor.dtype)
-    differences = _differences(wanted, given)
+    is_renamed = len(wanted.keys() & given.keys()) * 2 < len(wanted)
+    differences = _differences(wanted, given, is_renamed)
     notes = tuple(Note(difference) for difference in islice(differences, DIFFERENCES_SHOWN))
     if notes:
         more = sum(1 for _ in differences)
         if more:
             notes = (*notes, Note(f"and {more:,} more"))
         count = min(len(notes), DIFFERENCES_SHOWN) + more
-        raise DiagnosticError(WeightsMismatch(origin=origin, count=count, notes=notes))
-    typed = {name: given[name].to(tensor.dtype) for name, tensor in wanted.items()}
+        raise DiagnosticError(WeightsMismatch(origin=origin, count=count, is_renamed=is_renamed, notes=notes))
+    typed = {name: _laid_out(given[name], tensor.dtype) for name, tensor in wanted.items()}
     requires_grad = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
-    module.load_state_dict(typed, strict=True, assign=True)
+    module.load_state_dict(_apart(typed), strict=True, assign=True)
     for name, parameter in module.named_parameters():
         parameter.requires_grad_(requires_grad[name])
 
 
 def _tensor(value: np.ndarray | torch.Tensor) -> torch.Tensor:
     if isinstance(value, torch.Tensor):
-        return value
+        return value.detach()
     with warnings.catch_warnings():
         # torch warns that it could write to a read-only array; nothing here does.
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(value)
 
 
-def _differences(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> Iterator[str]:
-    """What keeps the tensors given from being those wanted, one line each."""
+def _laid_out(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """The tensor with its elements in rows, whatever its strides were; itself where they are already."""
+    return tensor.to(dtype).resolve_neg().contiguous()
+
+
+def _apart(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors, those copied that lie in another's memory: tied weights, of which a network may own two.
+
+    Training would else write both at once, and safetensors saves no memory twice.
+    """
+    apart = dict(tensors)
+    end = 0
+    for name, tensor in sorted(tensors.items(), key=lambda item: item[1].data_ptr()):
+        if tensor.numel() and tensor.device.type != "meta":
+            start = tensor.data_ptr()
+            if start < end:
+                apart[name] = tensor.clone()
+            end = max(end, start + tensor.numel() * tensor.element_size())
+    return apart
+
+
+def _differences(
+    wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor], is_renamed: bool
+) -> Iterator[str]:
+    """What keeps the tensors given from being those wanted, one line each.
+
+    Where names are other ones altogether, one that looks like another is no misspelling of it.
+    """
     strangers = [name for name in given if name not in wanted]
     for name, tensor in wanted.items():
         if name not in given:
-            near = nearest(name, strangers)
+            near = None if is_renamed else nearest(name, strangers)
             yield f"{name} is missing" + (f"; did you mean {spell(near)}?" if near else "")
         elif given[name].shape != tensor.shape:
-            yield f"{name} is {tuple(given[name].shape)}, the network needs {tuple(tensor.shape)}"
-        elif given[name].is_floating_point() != tensor.is_floating_point() or given[name].is_complex():
-            kinds = (str(t.dtype).removeprefix("torch.") for t in (given[name], tensor))
-            yield "{} holds {}, the network needs {}".format(name, *kinds)
+            shapes = (shape_text(tuple(t.shape)) for t in (given[name], tensor))
+            yield "{} is {}, the network needs {}".format(name, *shapes)
+        elif _family(given[name].dtype) != _family(tensor.dtype):
+            yield f"{name} holds {dtype_text(given[name])}, the network needs {dtype_text(tensor)}"
     for name in strangers:
-        yield f"{spell(name)} belongs to no layer"
+        yield f"{printable(name)} belongs to no layer"
+
+
+def _family(dtype: torch.dtype) -> str:
+    """Within a family numbers are converted; between them they would mean something else."""
+    if dtype.is_floating_point:
+        return "floats"
+    return "complex" if dtype.is_complex else "truth values" if dtype is torch.bool else "integers"
+
+
+def dtype_text(tensor: torch.Tensor) -> str:
+    """A tensor's element type for people: float32."""
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def tensors_of(module: nn.Module, graph: Graph) -> Wanted:
+    """Names and shapes of a network's tensors in the order of its layers, those of shared layers too."""
+    place = {node.name: number for number, node in enumerate(graph)}
+
+    def layer(name: str) -> str:
+        while name and name not in place:
+            name = name.rpartition(".")[0]
+        return name
+
+    owned: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, tensor in module.state_dict().items():
+        owned.setdefault(layer(name), {})[name] = tuple(tensor.shape)
+    shapes: dict[str, tuple[int, ...]] = {}
+    alone = set()
+    shared = {}
+    for node in graph:
+        for name, shape in owned.get(node.owner, {}).items():
+            own = node.name + name.removeprefix(node.owner)
+            shapes[own] = shape
+            if node.shares is not None:
+                shared[own] = name
+            if type(node.op).__name__ == PARAMETER:
+                alone.add(own)
+    return Wanted(shapes, frozenset(alone), shared)
 
 
 def save_weights(module: nn.Module, graph: Graph, path: Path) -> None:
     """Write the state dict as a safetensors file, whole or not at all, with the hash of the graph.
+
+    safetensors sorts the tensors, so their order is written down beside the hash.
 
     Errors: NS511 where the system refuses.
     """
@@ -158,50 +190,11 @@ def save_weights(module: nn.Module, graph: Graph, path: Path) -> None:
     from safetensors.torch import save_file
 
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    wanted = tensors_of(module, graph)
+    order = [name for name in wanted.shapes if name not in wanted.shared]
+    metadata = {GRAPH_KEY: graph_hash(graph), ORDER_KEY: json.dumps(order, separators=(",", ":"))}
     with published(path) as beside:
         try:
-            save_file(state, beside, metadata={GRAPH_KEY: graph_hash(graph)})
+            save_file(state, beside, metadata=metadata)
         except SafetensorError as error:
             raise OSError(str(error)) from error  # the system's refusal, in the library's clothes
-
-
-def read_weights(path: Path, graph: Graph, *, any_graph: bool = False) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file, by name.
-
-    Errors: NS570 where it is none; NS572 where netspec saved it from another graph; NS575 for a checkpoint
-    of torch.save.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    _refuse(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError, ValueError) as error:
-        reason = f"it is no safetensors file, or is damaged ({spell(str(error).partition(chr(10))[0])})"
-        raise DiagnosticError(UnreadableWeights(origin=str(path), reason=reason)) from error
-    saved_from = metadata.get(GRAPH_KEY)
-    if saved_from is not None and saved_from != graph_hash(graph) and not any_graph:
-        raise DiagnosticError(OtherGraph(origin=str(path)))
-    return tensors
-
-
-def _refuse(path: Path) -> None:
-    """Raise for what can be told before safetensors sees the file, in plainer words than its own."""
-    reason = None
-    head = b""
-    try:
-        if path.is_file() or not path.exists():
-            with path.open("rb") as file:
-                head = file.read(8)
-        else:
-            reason = "it is a folder" if path.is_dir() else "it is not a regular file"
-    except OSError as error:
-        reason = (error.strerror or os.strerror(error.errno or 0)).lower()
-    if reason is None and not head:
-        reason = "it is empty"
-    if reason is not None:
-        raise DiagnosticError(UnreadableWeights(origin=str(path), reason=reason))
-    if head.startswith(CHECKPOINT_HEADS):
-        raise DiagnosticError(CheckpointGiven(origin=str(path)))

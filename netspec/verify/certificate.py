@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from netspec.diagnostics import Diagnostic
 
@@ -96,6 +96,7 @@ class Certificate:
     cases: tuple[Case, ...]
     gates: tuple[Gate, ...]
     layers: tuple[LayerError, ...] = ()
+    exported_by_torch: tuple[str, ...] = ()  # layers without a lowering of their own
 
     @property
     def verdict(self) -> Verdict:
@@ -136,6 +137,7 @@ class Certificate:
                 {"layer": row.layer, "error": _figure(row.error), "bound": _figure(row.bound)}
                 for row in self.layers
             ],
+            "exported_by_torch": list(self.exported_by_torch),
         }
 
     def to_json(self) -> str:
@@ -169,8 +171,7 @@ def _figure(value: float) -> float | str:
     return float(f"{value:.{DIGITS - 1}e}") if math.isfinite(value) else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of the summary that `build` and `verify` show."""
 
     gate: str
@@ -180,7 +181,11 @@ class Row:
 
 def summary(certificate: Certificate) -> tuple[Row, ...]:
     """The certificate in a few lines, one a gate."""
-    return tuple(Row(_title(gate), gate.verdict, _detail(gate)) for gate in certificate.gates)
+    rows = [Row(_title(gate), gate.verdict, _detail(gate)) for gate in certificate.gates]
+    if rows and certificate.exported_by_torch:
+        layers = ", ".join(certificate.exported_by_torch)
+        rows[0] = rows[0]._replace(detail=f"{rows[0].detail}; exported by torch: {layers}")
+    return tuple(rows)
 
 
 def _title(gate: Gate) -> str:

@@ -34,6 +34,7 @@ from netspec.verify.consistency import (
     opset_of,
     refused_by_torch,
 )
+from netspec.verify.decisions import Answer
 from netspec.verify.fitting import prepare
 from netspec.verify.inputs import Batch, batches_of, need_inputs, rounding_batches, semantic_batches
 from netspec.verify.judgement import judge_rounding, judge_semantic, judge_signal
@@ -96,6 +97,7 @@ def verify(
         versions=versions(),
         cases=tuple(batch.case for batch in (*verification.batches, *verification.probes)),
         gates=gates,
+        exported_by_torch=tuple(node.name for node in graph if not node.op.is_lowered),
     )
 
 
@@ -115,9 +117,9 @@ def versions() -> dict[str, str]:
 class Answers:
     """What PyTorch gives: in float32 and in float64 on the batches, in float64 on the semantic gate's."""
 
-    torch32: Outputs
-    exact: Outputs
-    probes: Outputs
+    torch32: list[Answer]
+    exact: list[Answer]
+    probes: list[Answer]
 
 
 @dataclass
@@ -174,7 +176,7 @@ class _Verification:
         oracle.load(parameters)
         inputs = [entry.name for entry in self.graph.inputs]
 
-        def asked(run: Callable[[Sequence[Array]], list[Array]]) -> Callable[[Batch], list[Array]]:
+        def asked(run: Callable[[Sequence[Array]], Answer]) -> Callable[[Batch], Answer]:
             return lambda batch: run([batch.feeds[name] for name in inputs])
 
         count = len(self.batches)
@@ -186,7 +188,7 @@ class _Verification:
         except (RuntimeError, ValueError) as error:
             refused_by_torch({}, error, self.findings)
             return None
-        if not self._shapes_agree("PyTorch", torch32):
+        if not self._shapes_agree("PyTorch", [answer.outputs for answer in torch32]):
             return None
         return Answers(torch32, exact[:count], exact[count:])
 
@@ -216,7 +218,7 @@ class _Verification:
             return Gate("rounding", Verdict.NOT_RUN, {}, lane=stage, provider=lane.provider)
         if not self._shapes_agree("onnxruntime", results):
             return Gate("rounding", Verdict.NOT_RUN, {}, lane=stage, provider=lane.provider)
-        signal = judge_signal(self.graph, answers.exact)
+        signal = judge_signal(self.graph, [answer.outputs for answer in answers.exact])
         return judge_rounding(self.graph, lane, self.batches, results, answers.torch32, answers.exact, signal)
 
     def _shapes_agree(self, engine: str, results: Outputs) -> bool:

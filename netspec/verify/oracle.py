@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from netspec.ir.graph import Graph
+from netspec.ir.graph import Graph, Node
 from netspec.ir.tensor import DType
 from netspec.torch_backend.build import build
 from netspec.torch_backend.weights import load
+from netspec.verify.decisions import Answer, Watch
 from netspec.verify.tolerance import Array
 
 TensorShape = tuple[tuple[int, ...], str]
@@ -29,7 +30,8 @@ class Oracle:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._module = build(graph, device="meta").eval()
+        self._module = build(graph, device="meta", parametrized=False).eval()
+        self._watch = Watch(graph, self._module)
 
     def shapes(self, values: Mapping[str, int]) -> list[TensorShape]:
         """Shape and dtype of every output where the symbols have these values; nothing is computed."""
@@ -47,17 +49,19 @@ class Oracle:
         """Take the weights by the names of the state dict, without copying them."""
         load(self._module, weights)
 
-    def run(self, feeds: Sequence[Array]) -> list[Array]:
+    def run(self, feeds: Sequence[Array]) -> Answer:
         """The outputs in the dtypes of the network."""
         return self._run([_view(feed) for feed in feeds])
 
-    def run_exact(self, feeds: Sequence[Array]) -> list[Array]:
+    def run_exact(self, feeds: Sequence[Array]) -> Answer:
         """The outputs in float64. Call it inside `exactly`."""
         return self._run([_wide(_view(feed)) for feed in feeds])
 
-    def _run(self, feeds: Sequence[Tensor]) -> list[Array]:
+    def _run(self, feeds: Sequence[Tensor]) -> Answer:
+        self._watch.clear()
         with torch.no_grad():
-            return [y.detach().numpy() for y in _several(self._module(*feeds))]
+            outputs = [y.detach().numpy() for y in _several(self._module(*feeds))]
+        return Answer(outputs, self._watch.taken())
 
     @contextmanager
     def exactly(self) -> Iterator[None]:
@@ -143,13 +147,19 @@ def _round_arguments(graph: Graph, module: nn.Module) -> list[tuple[nn.Module, s
     known = dict(module.named_modules())
     found: list[tuple[nn.Module, str, object]] = []
     for node in graph:
-        dtype = node.output.type.dtype if node.op.writes_constants else DType.FLOAT32
+        dtype = _element_type(node) if node.op.writes_constants else DType.FLOAT32
         for part in known[node.owner].modules():
             for name, value in tuple(vars(part).items()):
                 if isinstance(value, float) and (rounded := _rounded(value, dtype)) != value:
                     found.append((part, name, value))
                     setattr(part, name, rounded)
     return found
+
+
+def _element_type(node: Node) -> DType:
+    """The type of the real numbers that a layer computes with: what compares them gives truth values."""
+    types = (node.output.type.dtype, *(value.type.dtype for value in node.inputs))
+    return next((dtype for dtype in types if dtype.is_floating), DType.FLOAT32)
 
 
 def _with_rounded_constants(graph: Graph, module: nn.Module) -> list[nn.Module]:

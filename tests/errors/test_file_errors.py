@@ -10,6 +10,8 @@ from pathlib import Path
 
 import onnx
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from tests.command_line import TINY, netspec
 from tests.errors.test_errors import HERE, compare
@@ -47,6 +49,68 @@ def weights_of_another_network() -> list[str]:
     Path("other.yaml").write_text(SPEC.replace("out_features: 3", "out_features: 5"))
     assert netspec("build", "other.yaml", "--save-weights", "w.safetensors").code == 0
     return ["build", "tiny.yaml", "--weights", "w.safetensors"]
+
+
+def weights_under_other_names() -> list[str]:
+    torch.save({"fc.weight": torch.zeros(3, 4), "fc.bias": torch.zeros(3)}, "w.pth")
+    return ["build", "tiny.yaml", "--weights", "w.pth"]
+
+
+def weights_that_were_cut_off() -> list[str]:
+    torch.save({"linear_1.weight": torch.zeros(3, 4)}, "whole.pth")
+    Path("w.pth").write_bytes(Path("whole.pth").read_bytes()[:700])
+    return ["build", "tiny.yaml", "--weights", "w.pth"]
+
+
+class RunsCode:
+    def __reduce__(self) -> tuple[object, ...]:
+        return print, ("the file of weights has run this",)
+
+
+def weights_that_run_code() -> list[str]:
+    torch.save({"state_dict": {"linear_1.weight": torch.zeros(3, 4)}, "extra": RunsCode()}, "w.pth")
+    return ["build", "tiny.yaml", "--weights", "w.pth"]
+
+
+def weights_that_are_a_module() -> list[str]:
+    torch.save(torch.nn.Linear(4, 3), "w.pth")
+    return ["build", "tiny.yaml", "--weights", "w.pth"]
+
+
+def weights_of_several_modules() -> list[str]:
+    weights = torch.nn.Linear(4, 3).state_dict()
+    torch.save({"generator": weights, "critic": weights}, "w.pth")
+    return ["build", "tiny.yaml", "--weights", "w.pth"]
+
+
+def weights_that_are_sparse() -> list[str]:
+    torch.save({"linear_1.weight": torch.eye(3).to_sparse()}, "w.pth")
+    return ["build", "tiny.yaml", "--weights", "w.pth"]
+
+
+def three_layers() -> None:
+    """A spec with two layers of one shape between two others."""
+    layers = "  - Linear: {out_features: 4}\n" * 2
+    Path("tiny.yaml").write_text(SPEC.replace("layers:\n", f"layers:\n{layers}"))
+
+
+def weights_in_another_order() -> list[str]:
+    three_layers()
+    weights = {"module.in.weight": torch.zeros(4, 4), "module.in.bias": torch.zeros(4)}
+    weights |= {"module.out.weight": torch.zeros(3, 4), "module.out.bias": torch.zeros(3)}
+    weights |= {"module.mid.weight": torch.zeros(4, 4), "module.mid.bias": torch.zeros(4)}
+    weights |= {"module.norm.weight": torch.zeros(4), "module.norm.bias": torch.zeros(4)}
+    torch.save({"model": weights, "epoch": 3}, "w.pth")
+    return ["build", "tiny.yaml", "--weights", "w.pth", "--weights-map", "order"]
+
+
+def weights_without_an_order() -> list[str]:
+    three_layers()
+    weights = {f"{name}.weight": torch.zeros(4, 4) for name in ("stem", "block")}
+    weights |= {f"{name}.bias": torch.zeros(4) for name in ("stem", "block")}
+    weights |= {"head.weight": torch.zeros(3, 4), "head.bias": torch.zeros(3)}
+    save_file(weights, "w.safetensors")
+    return ["build", "tiny.yaml", "--weights", "w.safetensors", "--weights-map", "order"]
 
 
 def samples_that_are_none() -> list[str]:
@@ -108,6 +172,14 @@ CASES = [
     model_s_place_is_a_folder,
     weights_that_are_none,
     weights_of_another_network,
+    weights_under_other_names,
+    weights_that_were_cut_off,
+    weights_that_run_code,
+    weights_that_are_a_module,
+    weights_of_several_modules,
+    weights_that_are_sparse,
+    weights_in_another_order,
+    weights_without_an_order,
     samples_that_are_none,
     hostile_metadata,
     model_of_a_stranger,

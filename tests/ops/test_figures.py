@@ -101,7 +101,7 @@ def test_padding_counts_or_does_not(tmp_path: Path) -> None:
 
 
 def test_maxima_and_where_they_stood(tmp_path: Path) -> None:
-    case = Case("MaxPool2d", {"kernel_size": 2, "return_indices": True}, ((1, 1, 4, 4),))
+    case = Case("MaxPool2d", {"kernel_size": 2, "return_indices": True}, ((1, 1, 4, 4),), ports=("indices",))
     for y, where in computed(case, tmp_path, image(PLANE)):
         assert y.tolist() == [[[[4, 4], [4, 4]]]]
         assert where.tolist() == [[[[1, 2], [8, 11]]]]
@@ -111,7 +111,8 @@ def test_of_equal_maxima_the_first_in_reading_order_counts(tmp_path: Path) -> No
     # Neither library promises it, both do it: on ties, indices agree all the same.
     arguments = {"kernel_size": 3, "stride": 2, "padding": 1, "return_indices": True}
     plane = np.ones((2, 2, 5, 5), np.float32)
-    for _, where in computed(Case("MaxPool2d", arguments, (plane.shape,)), tmp_path, plane):
+    case = Case("MaxPool2d", arguments, (plane.shape,), ports=("indices",))
+    for _, where in computed(case, tmp_path, plane):
         assert where[0, 0].tolist() == [[0, 1, 3], [5, 6, 8], [15, 16, 18]]
         assert (where == where[0, 0]).all()
 

@@ -80,3 +80,44 @@ def test_norms_that_torch_cannot_train_keep_their_statistics(tmp_path):
     calibrate(module, [torch.randn(8, 3)])
     assert module.batch_norm1d_1.running_var.tolist() == [1, 1, 1]
     assert not module.batch_norm1d_1._forward_pre_hooks
+
+
+def test_instance_normalisations_take_the_mean_of_their_samples(tmp_path):
+    text = """
+        netspec: 1
+        inputs: {x: [batch, 2, 3, 5]}
+        layers: [{InstanceNorm2d: {track_running_stats: true, momentum: 0.3}, name: norm}]
+    """
+    module = module_of(graph_of(text, tmp_path))
+    assert has_statistics(module)
+    x = 3 + 2 * torch.randn(4, 2, 3, 5)
+    calibrate(module, [x])
+    torch.testing.assert_close(module.norm.running_mean, x.mean((2, 3)).mean(0))
+    torch.testing.assert_close(module.norm.running_var, x.var((2, 3)).mean(0))
+    assert (module.norm.momentum, module.norm.num_batches_tracked) == (0.3, 0)
+
+
+def test_every_norm_with_running_statistics_is_known(tmp_path):
+    shapes = {"1d": "[batch, 2, 6]", "2d": "[batch, 2, 3, 2]", "3d": "[batch, 2, 3, 2, 1]"}
+    for rank, shape in shapes.items():
+        for kind in ("BatchNorm", "InstanceNorm"):
+            text = f"""
+                netspec: 1
+                inputs: {{x: {shape}}}
+                layers: [{{{kind}{rank}: {{track_running_stats: true}}, name: norm}}]
+            """
+            module = module_of(graph_of(text, tmp_path))
+            x = 1 + torch.randn(5, 2, *(int(size) for size in shape[1:-1].split(", ")[2:]))
+            calibrate(module, [x])
+            torch.testing.assert_close(module.norm.running_mean, x.transpose(0, 1).flatten(1).mean(1))
+
+
+def test_one_value_a_channel_and_sample_has_no_variance_either(tmp_path):
+    text = """
+        netspec: 1
+        inputs: {x: [batch, 2, 1, 1]}
+        layers: [{InstanceNorm2d: {track_running_stats: true}, name: norm}]
+    """
+    module = module_of(graph_of(text, tmp_path))
+    calibrate(module, [torch.randn(4, 2, 1, 1)])
+    assert module.norm.running_var.tolist() == [1, 1]

@@ -1,10 +1,8 @@
-"""Weights in and out: whole or not at all, of this network or refused, in plain words."""
+"""Weights in and out of a module: whole or not at all, of this network or refused, in plain words."""
 
 from __future__ import annotations
 
 import json
-import os
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,8 @@ from safetensors.torch import load_file, save_file
 from netspec.diagnostics import Diagnostic, DiagnosticError
 from netspec.ir.fingerprint import graph_hash
 from netspec.ir.graph import Graph
-from netspec.torch_backend.weights import arrays, load, read_weights, save_weights
+from netspec.torch_backend.given_weights import take
+from netspec.torch_backend.weights import arrays, load, save_weights
 from tests.torch_backend.specs_as_modules import RICH, graph_of, module_of
 
 SMALL = """
@@ -38,7 +37,7 @@ def graph(tmp_path: Path) -> Graph:
 
 def refusal(graph: Graph, path: Path) -> Diagnostic:
     with pytest.raises(DiagnosticError) as caught:
-        load(module_of(graph), read_weights(path, graph), str(path))
+        take(module_of(graph), graph, path)
     (fault,) = caught.value.diagnostics
     return fault
 
@@ -52,7 +51,10 @@ def test_a_file_holds_the_state_dict_and_the_hash_of_the_graph(graph, tmp_path):
         name: value.tolist() for name, value in module.state_dict().items()
     }
     with safe_open(path, "pt") as file:
-        assert file.metadata() == {"netspec.graph_hash": graph_hash(graph)}
+        metadata = file.metadata()
+    assert metadata.pop("netspec.graph_hash") == graph_hash(graph)
+    assert json.loads(metadata.pop("netspec.order")) == list(module.state_dict())
+    assert metadata == {}
 
 
 def test_weights_come_back(tmp_path):
@@ -64,7 +66,7 @@ def test_weights_come_back(tmp_path):
     for device in ("meta", "cpu"):
         other = module_of(graph, seed=2, device=device)
         other.stem.weight.requires_grad_(False)
-        load(other, read_weights(tmp_path / "w", graph))
+        take(other, graph, tmp_path / "w")
         assert {name: v.tolist() for name, v in other.state_dict().items()} == {
             name: v.tolist() for name, v in module.state_dict().items()
         }
@@ -116,7 +118,8 @@ def test_the_counters_may_be_missing_and_floats_of_other_widths_fit(graph, tmp_p
     module = module_of(graph)
     tensors = {n: v.double() for n, v in module.state_dict().items() if "num_batches" not in n}
     save_file(tensors, tmp_path / "w")
-    load(module, read_weights(tmp_path / "w", graph))
+    taken = take(module, graph, tmp_path / "w")
+    assert taken.remarks == ("converted 8 tensors from float64 to float32",)
     assert module.first.weight.dtype == torch.float32
     assert module.batch_norm1d_1.num_batches_tracked.tolist() == 0
 
@@ -155,80 +158,13 @@ def test_weights_of_another_graph_need_a_word(graph, tmp_path):
     save_weights(module, graph, tmp_path / "w")
     other = graph_of(OTHER, tmp_path)
     assert refusal(other, tmp_path / "w").code == "NS572"
-    assert "--any-graph" in refusal(other, tmp_path / "w").help
-    read = read_weights(tmp_path / "w", other, any_graph=True)
-    load(module_of(other), read)
-    assert read["first.weight"].tolist() == module.first.weight.tolist()
-
-
-def header(claimed: int, data: object = None) -> bytes:
-    text = b"" if data is None else json.dumps(data).encode()
-    return struct.pack("<Q", claimed) + text
-
-
-BROKEN = {
-    "empty": (b"", "it is empty"),
-    "text": (b"netspec: 1\nname: lenet\n", "it is no safetensors file, or is damaged"),
-    "short": (b"\x01", "it is no safetensors file, or is damaged"),
-    "huge header": (header(2**62, {}), "it is no safetensors file, or is damaged"),
-    "header past the end": (header(1000, {}), "it is no safetensors file, or is damaged"),
-    "no json": (header(3) + b"{{{", "it is no safetensors file, or is damaged"),
-    "offsets past the end": (
-        header(71, {"first.weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}),
-        "it is no safetensors file, or is damaged",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-def test_files_that_hold_no_weights(kind, graph, tmp_path):
-    content, reason = BROKEN[kind]
-    path = tmp_path / "weights.safetensors"
-    path.write_bytes(content)
-    fault = refusal(graph, path)
-    assert fault.code == "NS570"
-    assert fault.text.startswith(f"cannot read weights from {path}: {reason}")
-    assert len(fault.text.splitlines()) == 1
-
-
-def test_a_file_that_was_cut_off(graph, tmp_path):
-    path = tmp_path / "weights"
-    save_weights(module_of(graph), graph, path)
-    whole = path.read_bytes()
-    for length in range(0, len(whole), 40):
-        path.write_bytes(whole[:length])
-        assert refusal(graph, path).code == "NS570"
-
-
-def test_files_that_cannot_be_read(graph, tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    texts = [refusal(graph, path).text for path in (tmp_path / "no", tmp_path, tmp_path / "pipe")]
-    assert [text.rpartition(": ")[2] for text in texts] == [
-        "no such file or directory",
-        "it is a folder",
-        "it is not a regular file",
-    ]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission(graph, tmp_path):
-    path = tmp_path / "weights"
-    save_weights(module_of(graph), graph, path)
-    path.chmod(0)
-    assert refusal(graph, path).text.endswith("permission denied")
-
-
-def test_a_checkpoint_of_torch_save_is_not_opened(graph, tmp_path):
-    torch.save(module_of(graph).state_dict(), tmp_path / "weights.pt")
-    fault = refusal(graph, tmp_path / "weights.pt")
-    assert fault.code == "NS575"
-    assert "safetensors.torch.save_file" in fault.help
-
-
-def test_hostile_paths_are_printed_harmlessly(graph):
-    assert refusal(graph, Path("a\x1b[2J{b}")).text == (
-        "cannot read weights from a\\x1b[2J{b}: no such file or directory"
-    )
+    assert "--weights-map" in refusal(other, tmp_path / "w").help
+    for way in ("name", "order"):
+        taker = module_of(other, device="meta")
+        taken = take(taker, other, tmp_path / "w", way)
+        assert taken.alignment.fits
+        assert taken.warnings == ()
+        assert taker.first.weight.tolist() == module.first.weight.tolist()
 
 
 def test_of_many_differences_the_first_are_shown(graph, tmp_path):
@@ -239,3 +175,62 @@ def test_of_many_differences_the_first_are_shown(graph, tmp_path):
     missing = [name for name in module_of(graph).state_dict() if "num_batches" not in name]
     assert f"{3000 + len(missing):,} tensors differ" in fault.text
     assert fault.notes[-1].text == f"and {3000 + len(missing) - 20:,} more"
+
+
+TIED = """
+    netspec: 1
+    name: tied
+    inputs: {x: [batch, 3]}
+    layers:
+      - {Linear: {out_features: 3}, name: first}
+      - {Linear: {out_features: 3}, name: last}
+"""
+
+
+def test_tied_weights_come_apart_and_no_others_are_copied(tmp_path):
+    """A network that owns two tensors has two, whatever the file did; else training would move both."""
+    graph = graph_of(TIED, tmp_path)
+    weight, bias = torch.randn(3, 3), torch.randn(3)
+    tensors = {"first.weight": weight, "last.weight": weight, "first.bias": bias, "last.bias": bias.clone()}
+    module = module_of(graph, device="meta")
+    load(module, tensors)
+    assert module.first.weight.tolist() == module.last.weight.tolist()
+    assert module.first.weight.data_ptr() != module.last.weight.data_ptr()
+    assert weight.data_ptr() in (module.first.weight.data_ptr(), module.last.weight.data_ptr())
+    assert module.first.bias.data_ptr() == bias.data_ptr()
+    save_weights(module, graph, tmp_path / "w")
+    assert load_file(tmp_path / "w")["last.weight"].tolist() == weight.tolist()
+
+
+def test_tensors_in_any_layout_fit(graph):
+    module = module_of(graph)
+    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    state["first.weight"] = torch.arange(6.0).reshape(3, 2).t()
+    state["last.bias"] = torch.ones(1).expand(2)
+    state["last.weight"] = torch.complex(torch.zeros(2, 2), torch.ones(2, 2)).conj().imag
+    load(module, state)
+    assert module.first.weight.tolist() == [[0, 2, 4], [1, 3, 5]]
+    assert module.last.bias.tolist() == [1, 1]
+    assert arrays(module)["last.weight"].tolist() == [[-1, -1], [-1, -1]]
+    assert all(array.flags.c_contiguous for array in arrays(module).values())
+
+
+def test_numbers_of_another_family_do_not_fit(graph):
+    state = module_of(graph).state_dict()
+    state["first.bias"] = state["first.bias"].to(torch.complex64)
+    state["last.bias"] = state["last.bias"] > 0
+    state["batch_norm1d_1.num_batches_tracked"] = torch.tensor(True)
+    with pytest.raises(DiagnosticError) as caught:
+        load(module_of(graph), state)
+    assert [note.text for note in caught.value.diagnostics[0].notes] == [
+        "first.bias holds complex64, the network needs float32",
+        "batch_norm1d_1.num_batches_tracked holds bool, the network needs int64",
+        "last.bias holds bool, the network needs float32",
+    ]
+
+
+def test_weights_under_other_names_are_told_of_the_map(graph):
+    given = {f"net.{name}": tensor for name, tensor in module_of(graph).state_dict().items()}
+    with pytest.raises(DiagnosticError) as caught:
+        load(module_of(graph), given)
+    assert "--weights-map order" in caught.value.diagnostics[0].help

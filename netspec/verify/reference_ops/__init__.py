@@ -3,6 +3,20 @@
 Each is written from the operator's definition in the standard, in the dtype of its input.
 """
 
-from netspec.verify.reference_ops import activation, movement, windows
+from netspec.verify.reference_ops import (
+    activation,
+    convolution,
+    movement,
+    recurrence,
+    resize,
+    windows,
+)
 
-OVERRIDES = (*windows.OVERRIDES, *movement.OVERRIDES, *activation.OVERRIDES)
+OVERRIDES = (
+    *windows.OVERRIDES,
+    *movement.OVERRIDES,
+    *activation.OVERRIDES,
+    *convolution.OVERRIDES,
+    *recurrence.OVERRIDES,
+    *resize.OVERRIDES,
+)

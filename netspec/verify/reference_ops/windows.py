@@ -1,7 +1,8 @@
-"""Conv, AveragePool and MaxPool, from their definitions in the standard.
+"""Conv, the pools and what undoes them, from their definitions in the standard.
 
 Conv in onnx.reference is slow; here windows are gathered in slices and multiplied as matrices. AveragePool
-and MaxPool there are wrong with ceil_mode in some shapes.
+and MaxPool there are wrong with ceil_mode in some shapes, GlobalMaxPool of other tensors than images;
+ScatterElements takes its elements one by one.
 """
 
 from __future__ import annotations
@@ -200,4 +201,22 @@ def _places(shape: tuple[int, ...], column_major: bool) -> NDArray[np.int64]:
     return first.reshape(*shape[:2], *[1] * plane.ndim) + plane
 
 
-OVERRIDES = (Conv, AveragePool, MaxPool)
+class GlobalMaxPool(OpRun):
+    """Maximum over all spatial axes, each of which keeps the size 1; onnx.reference keeps always two."""
+
+    def _run(self, x):  # type: ignore[no-untyped-def]
+        return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
+
+
+class ScatterElements(OpRun):
+    """Elements written along one axis to where the indices say; of two for one place the last stays."""
+
+    def _run(self, data, indices, updates, axis=None, reduction=None):  # type: ignore[no-untyped-def]
+        if reduction not in (None, "", "none"):
+            raise NotImplementedError(f"reduction {reduction}")
+        y = data.copy()
+        np.put_along_axis(y, indices, updates, axis or 0)
+        return (y,)
+
+
+OVERRIDES = (Conv, AveragePool, MaxPool, GlobalMaxPool, ScatterElements)

@@ -1,0 +1,98 @@
+"""Resizing in torch where torch.nn's own modules do not do: sizes by symbols, antialias, and exact scales."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from netspec.ir.dim import Size
+from netspec.ir.tensor import evaluate
+
+aten = torch.ops.aten
+
+
+class Resize(nn.Module):
+    """torch.nn.functional.interpolate; the forward gets the size of each symbol in `size` by its name.
+
+    `operation` is the name under which it is printed.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        size: Size | tuple[Size, ...] | None,
+        scale_factor: float | tuple[float, ...] | None,
+        mode: str,
+        align_corners: bool | None,
+        recompute_scale_factor: bool | None,
+        antialias: bool,
+    ) -> None:
+        super().__init__()
+        self.operation = operation
+        self.size = size
+        self.scale_factor = scale_factor
+        self.mode = mode
+        self.align_corners = align_corners
+        self.recompute_scale_factor = recompute_scale_factor
+        self.antialias = antialias
+
+    def forward(self, x: Tensor, /, **symbols: int) -> Tensor:
+        size: int | list[int] | None = None
+        if isinstance(self.size, tuple):
+            size = [evaluate(item, symbols) for item in self.size]
+        elif self.size is not None:
+            size = evaluate(self.size, symbols)
+        return functional.interpolate(
+            x,
+            size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            self.recompute_scale_factor,
+            self.antialias,
+        )
+
+    def _get_name(self) -> str:
+        return self.operation
+
+    def extra_repr(self) -> str:
+        names = ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias")
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names if getattr(self, name) is not None)
+
+
+def interpolated(
+    x: Tensor,
+    sizes: Sequence[int],
+    factors: Sequence[float | None],
+    mode: str,
+    align_corners: bool,
+    antialias: bool,
+) -> Tensor:
+    """(N, C, *) -> (N, C, *sizes), by torch's own kernels, the factors of the coordinates being given apart.
+
+    `functional.interpolate` takes either sizes or factors. Which elements are nearest is found in float32,
+    whatever the elements are: in float64 torch itself takes others now and then.
+    """
+    spatial = len(sizes)
+    if mode == "area":
+        return getattr(functional, f"adaptive_avg_pool{spatial}d")(x, tuple(sizes))  # type: ignore[no-any-return]
+    if mode.startswith("nearest"):
+        for axis, (size, factor) in enumerate(zip(sizes, factors, strict=True), start=2):
+            numbers = torch.arange(x.shape[axis], dtype=torch.float32)[None, None]
+            kernel = aten.upsample_nearest1d if mode == "nearest" else aten._upsample_nearest_exact1d
+            x = x.index_select(axis, kernel(numbers, [size], factor)[0, 0].long())
+        return x
+    if antialias:
+        kernels = {"bilinear": aten._upsample_bilinear2d_aa, "bicubic": aten._upsample_bicubic2d_aa}
+    else:
+        kernels = {
+            "linear": aten.upsample_linear1d,
+            "bilinear": aten.upsample_bilinear2d,
+            "bicubic": aten.upsample_bicubic2d,
+            "trilinear": aten.upsample_trilinear3d,
+        }
+    resized: Tensor = kernels[mode](x, list(sizes), align_corners, *factors)
+    return resized
