@@ -45,6 +45,9 @@ bench: setup ## Measure: one table per script of tests/benchmarks
 	@set -e; for script in tests/benchmarks/*.py; do echo "== $$script"; \
 		$(BIN)/python -m "tests.benchmarks.$$(basename "$$script" .py)"; done
 
+specs: setup ## Build every spec and variant at full size; half an hour
+	$(BIN)/python -m tests.trials.every_spec
+
 wheel: setup ## Build the wheel and the source distribution into dist/
 	@rm -rf dist
 	$(BIN)/python -m build --outdir dist

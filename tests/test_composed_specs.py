@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from netspec import check
+from netspec import build, check
 from netspec.analysis.table import Row, Table, tabulate
 from netspec.ir.fingerprint import graph_hash
 from netspec.ir.graph import Graph
@@ -16,6 +16,7 @@ from netspec.ir.tensor import evaluate
 from netspec.language.expand import expand, expanded_yaml
 from netspec.language.source import read
 from netspec.pipeline import check_text
+from netspec.verify.certificate import Verdict
 from tests.pages import ROOT
 
 SPECS = ROOT / "specs"
@@ -192,3 +193,43 @@ def test_the_expanded_spec_is_the_same_graph(case: Case) -> None:
 def beside(graph: Graph) -> list[Any]:
     """What a graph's hash leaves out, of every layer."""
     return [(node.init, node.shares, node.slots, node.parametrize) for node in graph]
+
+
+SMALL: dict[str, dict[str, str]] = {
+    "audio": {"width": "8"},
+    "convnext": {"widths": "[8, 16, 24, 32]", "depths": "[1, 1, 2, 1]"},
+    "densenet": {"depths": "[2, 2, 1, 1]", "growth": "8", "stem": "16"},
+    "googlenet": {},
+    "gru": {"width": "16"},
+    "lstm": {"width": "16"},
+    "mobilenet_v2": {"multiplier": "0.25", "classes": "10"},
+    "resnet": {"depths": "[1, 1, 1, 1]", "classes": "10"},
+    "resnet18": {},
+    "segnet": {"width": "8"},
+    "shufflenet_v2": {"widths": "[24, 48, 96]", "head": "64", "classes": "10"},
+    "squeezenet": {"classes": "10"},
+    "transformer": {"width": "16"},
+    "two_views": {},
+    "unet": {"width": "8", "depth": "2"},
+    "video": {"width": "4"},
+    "vit": {"width": "48", "depth": "2", "heads": "3", "patch": "32"},
+}
+"""Composed specs at sizes that build in seconds; `make specs` builds all of them as they are."""
+
+LARGE = {"alexnet_lrn", "efficientnet", "nin", "vgg"}
+"""What is not built here for its size: `make specs` does."""
+
+
+def test_every_composed_spec_is_built() -> None:
+    flat = {"alexnet", "edge_detector", "lenet", "lenet5", "lenet_bn", "simple_convnet"}
+    assert {*SMALL} | LARGE | flat == {case.spec for case in CASES}
+
+
+@pytest.mark.parametrize("spec", SMALL)
+def test_a_spec_builds_with_every_gate_passed(spec: str, tmp_path: Path) -> None:
+    built = build(SPECS / f"{spec}.yaml", settings=SMALL[spec], out=tmp_path)
+    assert {gate.name: gate.verdict for gate in built.certificate.gates} == {
+        "consistency": Verdict.PASSED,
+        "semantic": Verdict.PASSED,
+        "rounding": Verdict.PASSED,
+    }

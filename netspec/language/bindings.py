@@ -233,13 +233,12 @@ class Binder:
         if isinstance(value, list):
             return value
         if value is not UNKNOWN:
+            counts = type(value) is int or (isinstance(value, str) and value.startswith("range("))
             wrong = WrongValue(
                 key=spell(name),
                 expected="a list of values, one for each iteration",
                 got=quoted(value),
-                advice="to count, write a range of a parameter, such as range($depth)"
-                if type(value) is int
-                else "",
+                advice="to count, write a range of a parameter, such as range($depth)" if counts else "",
                 computed=value != tree.value,
             )
             self.collector.add(wrong.at(tree.span))

@@ -23,6 +23,7 @@ class WrongInputs(Diagnostic):
     given: int
     too_many: bool
     giver: str = "`from`"
+    inputs: tuple[str, ...] = ()
 
     @property
     def given_words(self) -> str:
@@ -32,6 +33,8 @@ class WrongInputs(Diagnostic):
     def help(self) -> str:
         if self.too_many:
             return "combine them first, with Add or Concat"
+        if len(self.inputs) > 1:
+            return "name what each of its inputs reads in `from`: {inputs}"
         return "leave `from` out to read the step before, or name what is read"
 
 
@@ -119,6 +122,7 @@ class Flow:
                 wanted=_wanted(least, most, callee.variadic),
                 given=len(values),
                 too_many=len(values) > most,
+                inputs=callee.arguments,
             )
             self.collector.add(wrong.at(step.span_of("from")))
             return None

@@ -115,10 +115,11 @@ class Library:
             return
         if path in self.seen:
             return
-        if len(self.seen) >= FILE_LIMIT:
-            self.collector.add(TooManyFiles(span=place))
-            return
         self.seen.add(path)
+        if len(self.seen) > FILE_LIMIT:
+            if len(self.seen) == FILE_LIMIT + 1:
+                self.collector.add(TooManyFiles(span=place))
+            return
         try:
             tree = read(path)
         except DiagnosticError as error:

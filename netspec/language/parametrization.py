@@ -12,7 +12,13 @@ from netspec.ir.dim import UNKNOWN
 from netspec.ir.graph import Node
 from netspec.language.resolve import Resolver
 from netspec.language.tree import Tree
-from netspec.language.validation import WrongValue, argument_faults, quoted
+from netspec.language.validation import (
+    PositionalArguments,
+    WrongValue,
+    argument_faults,
+    named_arguments,
+    quoted,
+)
 from netspec.ops.arguments import Int, PositiveFloat, PositiveInt
 
 
@@ -112,6 +118,11 @@ def load_parametrization(tree: Tree, resolver: Resolver, collector: Collector) -
         return None
     given = {} if arguments is None or arguments.value is None else resolver.value(arguments)
     if given is UNKNOWN:
+        return None
+    if not isinstance(given, dict):
+        assert arguments is not None
+        written = named_arguments(RULES[name], given)
+        collector.add(PositionalArguments(op=name, got=quoted(given), named=written).at(arguments.span))
         return None
     try:
         found = RULES[name].model_validate(given)

@@ -118,6 +118,7 @@ def words() -> dict[str, Schema]:
     taken = "|".join(sorted({*keyword.kwlist, *MODULE_ATTRIBUTES, *RESERVED}))
     spelt = "Names are made of letters, digits and underscores; no digit is first."
     free = "This name is taken by Python, by PyTorch's modules or by netspec."
+    word = rf"[A-Za-z_][A-Za-z0-9_]{{0,{NAME_LIMIT - 1}}}"
     part = r"[A-Za-z0-9_]+"
     return {
         "name": {
@@ -131,12 +132,11 @@ def words() -> dict[str, Schema]:
         },
         "path": {
             "type": "string",
-            "description": "A name, or one that stands in scopes, as in a spec that was expanded.",
+            "description": "A name, or names in scopes with dots between, as in a spec that was expanded.",
             "allOf": [
-                {"pattern": rf"^{PATTERN}(\.([0-9]+|{PATTERN}))*$", "errorMessage": spelt},
-                {"pattern": rf"^(?!(.*\.)?(__|({taken})(\.|$)|[0-9_]*{part[:-1]}{{{NAME_LIMIT + 1}}}))"},
+                {"pattern": rf"^{word}(\.([0-9]+|{word}))*$", "errorMessage": spelt},
+                {"pattern": rf"^(?!(.*\.)?(__|({taken})(\.|$)))", "errorMessage": free},
             ],
-            "errorMessage": free,
         },
         "reference": {
             "type": "string",

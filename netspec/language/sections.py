@@ -164,6 +164,7 @@ class LibrarySection(Section):
         list[str], Expected("a list of spec files", item="the path of a spec file, relative to this one")
     ] = Field(default_factory=list)
     blocks: Annotated[dict[str, Any], Expected("a mapping from names to blocks")]
+    schema_: Annotated[str, Expected("the address of a JSON Schema")] | None = Field(None, alias="$schema")
 
 
 class BlockSection(Section):

@@ -59,7 +59,8 @@ class Mean(Reduction):
 class Sum(Reduction):
     """Sum along `dim`, or of all elements, (*) -> (*) without those dimensions.
 
-    Sums of integers are int64, and so are those of truth values, which count the true ones.
+    Sums of integers are int64, and so are those of truth values, which count the true ones. onnxruntime
+    adds them as real numbers, which is exact up to 2**53.
 
     Errors:  NS307 dim is no dimension of the input; NS361 one is named twice.
     Source:  torch.sum; ONNX ReduceSum-13.
@@ -76,7 +77,7 @@ class Sum(Reduction):
 class Prod(AlongOne):
     """Product along `dim`, or of all elements, (*) -> (*) without that dimension.
 
-    Products of integers and truth values are int64.
+    Products of integers and truth values are int64; onnxruntime's are exact up to 2**53.
 
     Errors:  NS307 dim is no dimension of the input; NS376 keepdim without dim.
     Source:  torch.prod; ONNX ReduceProd-13, -18.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.benchmarks.measuring.processes import NETSPEC, Costs, in_turns
@@ -35,6 +36,11 @@ def main() -> None:
             path.write_text(chain(length), encoding="utf-8")
             commands[length] = [*NETSPEC, "check", str(path)]
         costs = in_turns(commands, runs)
+    show(*columns_and_rows(costs))
+
+
+def columns_and_rows(costs: Mapping[int, Costs]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """A table of what networks cost by their number of layers; the first is nothing but the start."""
     columns = (
         "layers",
         "clock",
@@ -44,17 +50,18 @@ def main() -> None:
         "ratio without the start",
         "peak memory",
     )
+    start, short, *_ = costs.values()
     rows = [
         (
             f"{length:,}",
             *(f"{seconds:.2f} s" for seconds in (taken.wall, taken.cpu, taken.least_cpu)),
-            f"{taken.least_cpu / costs[SHORT].least_cpu:.2f}",
-            f"{_beyond(taken, costs[1]) / _beyond(costs[SHORT], costs[1]):.2f}",
+            f"{taken.least_cpu / short.least_cpu:.2f}",
+            f"{_beyond(taken, start) / _beyond(short, start):.2f}",
             f"{taken.peak / 1e6:.0f} MB",
         )
         for length, taken in costs.items()
     ]
-    show(columns, rows)
+    return columns, rows
 
 
 def _beyond(taken: Costs, start: Costs) -> float:

@@ -32,7 +32,10 @@ from tests.benchmarks.measuring.tables import show
 
 SPECS = Path(__file__).parents[2] / "specs"
 LARGE = 10_000_000  # bytes; below, a plain write measures little but the opening of a file
-SYMBOL_SIZE = 2  # what a symbolic dimension is while torch traces
+SYMBOL_SIZES = {"batch": 2, "H": 64, "W": 96}  # what symbolic dimensions are while torch traces
+
+NETWORKS = (("lenet", None), ("alexnet", None), ("resnet", "resnet50"), ("densenet", "densenet121"))
+"""Specs, and the variant that is measured."""
 
 Way = Callable[[Path], object]
 
@@ -43,11 +46,10 @@ def netspec_way(graph: Graph, module: nn.Module) -> Way:
 
 
 def torch_way(graph: Graph, module: nn.Module) -> Way:
-    sizes = dict.fromkeys(graph.symbols, SYMBOL_SIZE)
-    example = tuple(torch.randn(item.value.type.bind(sizes)) for item in graph.inputs)
+    example = tuple(torch.randn(item.value.type.bind(SYMBOL_SIZES)) for item in graph.inputs)
     symbolic = tuple(
         {
-            axis: torch.export.Dim(str(size))
+            axis: torch.export.Dim.DYNAMIC
             for axis, size in enumerate(item.value.type.known)
             if not isinstance(size, int)
         }
@@ -103,8 +105,8 @@ def main() -> None:
     arguments = parser.parse_args()
     columns = ("network", "size", "netspec", "torch", "plain write", "torch / netspec", "netspec / plain")
     rows = []
-    for name in ("lenet", "alexnet"):
-        graph = check(SPECS / f"{name}.yaml").graph
+    for name, variant in NETWORKS:
+        graph = check(SPECS / f"{name}.yaml", variant=variant).graph
         module = build(graph).eval()
         with tempfile.TemporaryDirectory(dir=arguments.folder) as temporary:
             folder = Path(temporary)
@@ -115,7 +117,7 @@ def main() -> None:
             seconds = measured(ways, folder, arguments.runs)
         rows.append(
             (
-                name,
+                graph.name,
                 f"{len(content) / 1e6:.2f} MB",
                 *(f"{seconds[way] * 1e3:.1f} ms" for way in ways),
                 f"{seconds['torch'] / seconds['netspec']:.0f}",

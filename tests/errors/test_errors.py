@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from netspec.cli import app
+from tests.command_line import netspec
 from tests.errors.diagnostic_classes import diagnostic_classes
 
 HERE = Path(__file__).parent
@@ -219,6 +220,59 @@ def test_several_files_are_all_checked(folder: Path) -> None:
     assert result.exit_code == 1
     assert "good.yaml: ok" in result.stdout
     assert result.stderr.count("error[NS203]") == 2
+
+
+VARIED = GOOD + "variants: {large: {classes: 100}}\n"
+
+
+@pytest.mark.parametrize(("case", "text"), [("near", VARIED), ("none", GOOD)])
+def test_unknown_variants_give_the_expected_messages(case: str, text: str, folder: Path) -> None:
+    (folder / "net.yaml").write_text(text)
+    assert check("net.yaml", "--variant", "large").exit_code == (case == "none")
+    result = check("net.yaml", "--variant", "larg")
+    assert result.exit_code == 1
+    compare(result.stderr, HERE / f"made_variant_{case}.txt")
+
+
+BLOCKS = "netspec: 1\nblocks:\n  Head: {layers: [{Linear: {out_features: 10}}]}\n"
+
+
+def test_blocks_of_used_files_give_the_expected_messages(folder: Path) -> None:
+    (folder / "heads.yaml").write_text(BLOCKS)
+    (folder / "others.yaml").write_text(f"{BLOCKS}use: [heads.yaml, broken.yaml]\n")
+    (folder / "broken.yaml").write_text("netspec: 1\nblocks: [\n")
+    (folder / "net.yaml").write_text(
+        "netspec: 1\ninputs: {x: [batch, 8]}\nuse: [heads.yaml, others.yaml]\nlayers: [Head]\n"
+    )
+    compare(check("net.yaml").stderr, HERE / "made_used_blocks.txt")
+
+
+def test_too_many_used_files(folder: Path) -> None:
+    names = [f"b{number}.yaml" for number in range(120)]
+    for number, name in enumerate(names):
+        text = f"netspec: 1\nblocks: {{B{number}: {{layers: [ReLU]}}}}\n"
+        (folder / name).write_text(text)
+    used = ", ".join(names)
+    (folder / "net.yaml").write_text(
+        f"netspec: 1\ninputs: {{x: [batch, 8]}}\nuse: [{used}]\nlayers: [ReLU]\n"
+    )
+    compare(check("net.yaml").stderr, HERE / "made_too_many_files.txt")
+
+
+PLUGINS = {
+    "broken": "1 / 0\n",
+    "no_operation": "OPERATIONS = (int,)\n",
+    "taken": "from netspec.ops.shape import Identity\nclass ReLU(Identity): pass\nOPERATIONS = (ReLU,)\n",
+}
+
+
+@pytest.mark.parametrize("case", PLUGINS)
+def test_plugins_give_the_expected_messages(case: str, folder: Path) -> None:
+    (folder / "net.yaml").write_text(GOOD)
+    (folder / "plugin.py").write_text(PLUGINS[case])
+    outcome = netspec("check", "net.yaml", "--plugin", "plugin.py")
+    assert outcome.code == 1
+    compare(outcome.err, HERE / f"made_plugin_{case}.txt")
 
 
 def codes_shown() -> Iterator[str]:

@@ -13,17 +13,27 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
 from netspec.diagnostics import DiagnosticError
-from netspec.language.names import reason_against
-from netspec.language.schema import schema, schema_text
+from netspec.language.names import check_path, reason_against
+from netspec.language.schema import WIDTH, schema, schema_text
 from netspec.language.source import read
 from netspec.ops.catalogue import catalogue
-from netspec.pipeline import check_text
+from netspec.pipeline import check, check_text
 
 ROOT = Path(__file__).parents[2]
 CHECKED_IN = ROOT / "netspec.schema.json"
 SPECS = sorted((ROOT / "specs").glob("*.yaml"))
-VALIDATOR = Draft7Validator(schema())
-NAMES = Draft7Validator(schema()["definitions"]["name"])
+SCHEMA = schema()
+VALIDATOR = Draft7Validator(SCHEMA)
+SIZE = 320_000  # characters of the file: editors load it, and people read its differences
+
+
+def definition(name: str) -> Draft7Validator:
+    """What holds against one of the definitions alone."""
+    return Draft7Validator({"$ref": f"#/definitions/{name}", "definitions": SCHEMA["definitions"]})
+
+
+NAMES = definition("name")
+PATHS = definition("path")
 
 
 def test_the_file_is_current() -> None:
@@ -32,9 +42,20 @@ def test_the_file_is_current() -> None:
     )
 
 
+def test_the_text_is_the_schema() -> None:
+    assert json.loads(schema_text()) == SCHEMA
+    assert all(
+        len(line) <= WIDTH for line in schema_text().splitlines() if line.endswith(("}", "]", "},", "],"))
+    )
+
+
+def test_it_is_not_larger_than_it_must_be() -> None:
+    assert len(schema_text()) < SIZE
+
+
 def test_it_is_a_schema_of_draft_7() -> None:
-    assert schema()["$schema"] == "http://json-schema.org/draft-07/schema#"
-    Draft7Validator.check_schema(schema())
+    assert SCHEMA["$schema"] == "http://json-schema.org/draft-07/schema#"
+    Draft7Validator.check_schema(SCHEMA)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.stem)
@@ -50,7 +71,7 @@ def test_specs_name_the_schema_for_editors(spec: Path) -> None:
 
 
 def test_references_lead_somewhere() -> None:
-    definitions = schema()["definitions"]
+    definitions = SCHEMA["definitions"]
 
     def references(part: Any) -> set[str]:
         if isinstance(part, dict):
@@ -58,7 +79,7 @@ def test_references_lead_somewhere() -> None:
             return own.union(*map(references, part.values()))
         return set().union(*map(references, part)) if isinstance(part, list) else set()
 
-    used = {reference.removeprefix("#/definitions/") for reference in references(schema())}
+    used = {reference.removeprefix("#/definitions/") for reference in references(SCHEMA)}
     assert used == set(definitions)
 
 
@@ -69,21 +90,71 @@ def test_nothing_stands_beside_a_reference() -> None:
             return own + [found for value in part.values() for found in crowded(value)]
         return [found for item in part for found in crowded(item)] if isinstance(part, list) else []
 
-    assert crowded(schema()) == []
+    assert crowded(SCHEMA) == []
+
+
+def test_a_list_never_leads_back_to_itself() -> None:
+    """Editors look for what to offer in a list's items without end."""
+    definitions = SCHEMA["definitions"]
+
+    def after(name: str) -> str | None:
+        items = definitions[name].get("items", {})
+        return items.get("$ref", "").removeprefix("#/definitions/") or None
+
+    for name in definitions:
+        seen = [name]
+        while (following := after(seen[-1])) is not None:
+            assert following not in seen
+            seen.append(following)
 
 
 @pytest.mark.parametrize("name", catalogue())
 def test_every_argument_is_explained(name: str) -> None:
-    operation = schema()["definitions"][name]
+    operation = SCHEMA["definitions"][name]
     assert operation["description"]
     assert set(operation["properties"]) == set(catalogue()[name].model_fields)
     for argument in operation["properties"].values():
         assert argument["description"]
-        assert {"$ref": "#/definitions/expression"} in argument["anyOf"]
+        takes = Draft7Validator({**argument, "definitions": SCHEMA["definitions"]})
+        assert takes.is_valid("$width * 2")
+        assert not takes.is_valid({})
+
+
+def test_defaults_are_valid() -> None:
+    for name, operation in catalogue().items():
+        for argument in SCHEMA["definitions"][name]["properties"].values():
+            if "default" in argument:
+                takes = Draft7Validator({**argument, "definitions": SCHEMA["definitions"]})
+                assert takes.is_valid(argument["default"]), operation
 
 
 def test_every_section_is_explained() -> None:
-    assert all(section["description"] for section in schema()["properties"].values())
+    assert all(section["description"] for section in SCHEMA["properties"].values())
+
+
+@pytest.mark.parametrize("kind", ["call", "branches", "choice", "loop", "block", "output"])
+def test_every_key_of_a_step_and_a_block_is_explained(kind: str) -> None:
+    properties = SCHEMA["definitions"][kind]["properties"]
+    assert all(key[0].isupper() or its["description"] for key, its in properties.items())
+
+
+def test_editors_offer_words_with_what_they_mean() -> None:
+    found = []
+
+    def look(part: Any) -> None:
+        if isinstance(part, dict):
+            if "enumDescriptions" in part:
+                found.append(part["enum"])
+                assert len(part["enum"]) == len(part["enumDescriptions"])
+                assert all(part["enumDescriptions"])
+            part = list(part.values())
+        if isinstance(part, list):
+            for item in part:
+                look(item)
+
+    look(SCHEMA)
+    offered = [word for words in found for word in words]
+    assert {"ReLU", "Add", "int", "op", "weight_norm"} <= set(offered)
 
 
 CONV = {"out_channels": 8, "kernel_size": 3}
@@ -142,6 +213,141 @@ GOOD = {
             "init": {"weight": [[[[1, -1]]]]},
         }
     ),
+    "block": spec(
+        {"Tall": {"channels": 8}, "name": "t"},
+        {"Tall": {"channels": "$prev.channels", "stride": 2, "act": {"LeakyReLU": {"negative_slope": 0.1}}}},
+        blocks={
+            "Tall": {
+                "params": {"channels": "int", "stride": 1, "act": "ReLU", "kernel": [3, 1], "wide": "bool"}
+                | {"wide": True},
+                "layers": [
+                    {"Conv2d": {"out_channels": "$channels", "kernel_size": "$kernel", "stride": "$stride"}},
+                    "$act",
+                ],
+            }
+        },
+    ),
+    "parameters of every type": spec(
+        {
+            "Every": {"a": 1, "b": 0.5, "c": True, "d": "word", "e": [1], "f": "ReLU", "g": [1, {"h": None}]},
+            "if": True,
+        },
+        blocks={
+            "Every": {
+                "params": {
+                    "a": "int",
+                    "b": "float",
+                    "c": "bool",
+                    "d": "str",
+                    "e": "list",
+                    "f": "op",
+                    "g": None,
+                },
+                "inputs": None,
+                "outputs": None,
+                "layers": [{"$f": None}],
+            }
+        },
+    ),
+    "block of several inputs and outputs": spec(
+        {"Two": None, "from": {"left": "image", "right": "image"}, "name": "t"},
+        {"Add": None, "from": ["t.sum", "t.difference"]},
+        {"Ends": {}, "from": ["prev"]},
+        blocks={
+            "Two": {
+                "inputs": ["left", "right"],
+                "outputs": {"sum": "s", "difference": "d"},
+                "layers": [
+                    {"Add": None, "from": ["left", "right"], "name": "s"},
+                    {"Sub": None, "from": ["left", "right"], "name": "d"},
+                ],
+            },
+            "Ends": {"layers": [], "outputs": []},
+        },
+    ),
+    "branches": spec(
+        {
+            "branches": {
+                "main": [{"Conv2d": CONV}],
+                "other": [{"Conv2d": CONV}, "ReLU"],
+                "third": [{"Conv2d": CONV}],
+            },
+            "merge": {"Concat": {"dim": -1}, "name": "joined"},
+            "name": "both",
+            "from": "in",
+            "if": True,
+            "repeat": 1,
+        },
+        {"branches": {"keep": None, "also": []}, "merge": "Add"},
+        {"branches": {"keep": [], "also": []}, "merge": "Fuse"},
+        blocks={"Fuse": {"inputs": ["a", "b"], "layers": [{"Mul": None, "from": ["a", "b"]}]}},
+    ),
+    "choices": spec(
+        {"if": "$n > 3", "then": ["ReLU"], "else": [{"if": False, "then": []}], "name": "c", "repeat": 2},
+        {"if": True, "then": [], "from": "image"},
+        {"Conv2d": CONV, "if": "$n > 3"},
+        params={"n": 5},
+    ),
+    "loops": spec(
+        {
+            "for": {"width": [8, "$n"], "act": ["ReLU", {"LeakyReLU": None}]},
+            "do": ["$act"],
+            "between": ["Tanh"],
+        },
+        {
+            "for": {"width": "$several", "number": "range($n - 3)"},
+            "do": [{"Flatten": {"start_dim": "$number"}}],
+        },
+        {"for": [{"a": 1, "b": None}, {"a": 2, "b": "x"}], "do": [], "name": "rows", "from": "prev"},
+        {"for": [], "do": ["ReLU"], "repeat": 3},
+        {"for": {}, "do": ["ReLU"]},
+        params={"n": 5, "several": [1, 2]},
+    ),
+    "repeated paths": spec(
+        {"for": {"i": [1, 2]}, "name": "stage", "do": [{"Conv2d": {**CONV, "padding": 1}, "name": "conv"}]},
+        {"Concat": None, "from": ["stage.*.conv", "stage.0.conv"]},
+        {"Chunk": {"chunks": 2}, "name": "halves"},
+        {"Concat": None, "from": ["halves.0", "halves.1"]},
+        {"Concat": None, "from": "stage.*"},
+    ),
+    "names in scopes": spec({"ReLU": None, "name": "stage.0.conv_1"}, outputs=["stage.0.conv_1"])
+    | {"outputs": {"y": "stage.0.conv_1"}},
+    "shared and computed weights": spec(
+        {"Linear": {"out_features": 28}, "name": "first", "parametrize": "spectral_norm"},
+        {"Linear": {"out_features": 28}, "share": "first"},
+        {"Linear": {"out_features": 28}, "parametrize": {"weight_norm": {"dim": "$axis"}}},
+        {"Linear": {"out_features": 28}, "parametrize": {"weight_norm": None}},
+        {"Linear": {"out_features": 28}, "parametrize": None, "share": None},
+        params={"axis": 1},
+    ),
+    "variants": spec(
+        {"Linear": {"out_features": "$n"}},
+        params={"n": 3, "act": "ReLU"},
+        variants={"small": {"n": 1}, "same": {}, "other": {"act": "Tanh"}},
+    ),
+    "words in shapes": spec(
+        {"Reshape": {"shape": ["batch", 28, -1]}},
+        {"Reshape": {"shape": "$shape"}},
+        {"Expand": {"size": ["batch", "$n", -1]}},
+        params={"shape": ["batch", 1, -1], "n": 3},
+    ),
+    "layers without inputs": spec(
+        {"Parameter": {"shape": [1, 1, 28]}, "init": "zeros", "name": "p"},
+        {"Add": None, "from": ["image", "p"]},
+        {"Constant": {"value": [[1, 2], [3, 4]]}},
+        outputs=["add_1", "constant_1"],
+    ),
+    "inputs by name": spec(
+        {
+            "MultiheadAttention": {"num_heads": 2, "batch_first": True},
+            "from": {"query": "x", "key": "y", "value": "y"},
+        },
+        inputs={"x": ["batch", "n", 8], "y": ["batch", "m", 8]},
+    ),
+    "init by operation in a step": spec(
+        {"Conv2d": CONV, "init": {"Conv2d": {"weight": "zeros"}}},
+        {"Conv2d": CONV, "init": {"weight": {"normal": None}, "bias": 0}},
+    ),
     "null for what may be left out": spec(
         {"MaxPool2d": {"kernel_size": 2, "stride": None}, "name": None, "init": None},
         name=None,
@@ -187,7 +393,12 @@ WRONG = {
     "limit of zero": spec(dims={"batch": {"min": 0}}),
     "parameter without a default": spec(params={"classes": None}),
     "unknown operation": spec("Relu"),
-    "unknown operation with arguments": spec({"Conv3d": CONV}),
+    "unknown operation with arguments": spec({"Conv9d": CONV}),
+    "unknown operation in a branch": spec({"branches": {"a": ["Relu"], "b": []}, "merge": "Add"}),
+    "unknown operation in a loop": spec({"for": {"a": [1]}, "do": [{"if": True, "then": [{"Relu": None}]}]}),
+    "unknown operation in between": spec({"for": {"a": [1, 2]}, "do": [], "between": ["Relu"]}),
+    "unknown operation otherwise": spec({"if": False, "then": [], "else": ["Relu"]}),
+    "unknown operation as a merge": spec({"branches": {"a": [], "b": []}, "merge": "Ad"}),
     "operation that needs arguments, alone": spec("Conv2d"),
     "operation that needs arguments, without": spec({"Conv2d": None}),
     "missing argument": spec({"Conv2d": {"out_channels": 8}}),
@@ -213,7 +424,8 @@ WRONG = {
     "unknown distribution": spec(init="xavier"),
     "unknown argument of a distribution": spec(init={"normal": {"sd": 1}}),
     "missing argument of a distribution": spec(init="constant"),
-    "init of an unknown operation": spec(init={"Conv3d": "zeros"}),
+    "init of an unknown operation": spec(init={"Conv9d": "zeros"}),
+    "init of an unknown operation in a step": spec({"Conv2d": CONV, "init": {"Conv9d": "zeros"}}),
     "init of a parameter for all": spec(init={"weight": "zeros"}),
     "empty literal": spec({"Conv2d": CONV, "init": []}),
     "empty outputs": spec(outputs=[]),
@@ -221,6 +433,60 @@ WRONG = {
     "output twice": spec(outputs=["a", "a"]),
     "unknown key of an output": spec(outputs={"y": {"from": "a", "label": ["b"]}}),
     "output from nowhere": spec(outputs={"y": {"labels": ["b"]}}),
+    "block with an operation's name": spec(blocks={"ReLU": {"layers": []}}),
+    "block with a small letter": spec(blocks={"relu": {"layers": []}}),
+    "block with an odd name": spec(blocks={"A b": {"layers": []}}),
+    "block without layers": spec(blocks={"A": {"params": {}}}),
+    "block that is a list": spec(blocks={"A": ["ReLU"]}),
+    "unknown key of a block": spec(blocks={"A": {"layers": [], "name": "a"}}),
+    "keyword as a parameter of a block": spec(blocks={"A": {"params": {"class": 1}, "layers": []}}),
+    "input of a block that is no name": spec(blocks={"A": {"inputs": ["in"], "layers": []}}),
+    "step of a block": spec(blocks={"A": {"layers": [{"name": "x"}]}}),
+    "block's arguments without names": spec({"A": 3}, blocks={"A": {"params": {"x": 1}, "layers": []}}),
+    "operation and block": spec({"A": None, "ReLU": None}, blocks={"A": {"layers": []}}),
+    "operation and parameter": spec({"$a": None, "ReLU": None}, params={"a": "ReLU"}),
+    "one branch": spec({"branches": {"a": []}, "merge": "Add"}),
+    "branches without a merge": spec({"branches": {"a": [], "b": []}}),
+    "merge without branches": spec({"merge": "Add"}),
+    "branch that is a word": spec({"branches": {"a": "ReLU", "b": []}, "merge": "Add"}),
+    "keyword as a branch": spec({"branches": {"class": [], "b": []}, "merge": "Add"}),
+    "merge that reads": spec({"branches": {"a": [], "b": []}, "merge": {"Add": None, "from": "image"}}),
+    "merge that needs arguments": spec({"branches": {"a": [], "b": []}, "merge": "Linear"}),
+    "list as a merge": spec({"branches": {"a": [], "b": []}, "merge": ["Add"]}),
+    "branches with weights": spec({"branches": {"a": [], "b": []}, "merge": "Add", "init": "zeros"}),
+    "branches that read several": spec({"branches": {"a": [], "b": []}, "merge": "Add", "from": ["image"]}),
+    "branches of an operation": spec({"ReLU": None, "branches": {"a": [], "b": []}, "merge": "Add"}),
+    "branches in a loop's step": spec({"for": {"a": [1]}, "do": [], "branches": {"a": [], "b": []}}),
+    "choice of nothing": spec({"if": True}),
+    "condition missing": spec({"then": ["ReLU"]}),
+    "otherwise without a condition": spec({"ReLU": None, "else": []}),
+    "condition that is a number": spec({"ReLU": None, "if": 1}),
+    "condition without a dollar": spec({"ReLU": None, "if": "n > 1"}),
+    "loop over a number": spec({"for": 3, "do": []}),
+    "loop without steps": spec({"for": {"a": [1]}}),
+    "steps without a loop": spec({"do": []}),
+    "loop over a number in a column": spec({"for": {"a": 3}, "do": []}),
+    "row that is a number": spec({"for": [3], "do": []}),
+    "empty row": spec({"for": [{}], "do": []}),
+    "keyword as a variable": spec({"for": {"class": [1]}, "do": []}),
+    "word as a loop's steps": spec({"for": {"a": [1]}, "do": "ReLU"}),
+    "list as what is shared": spec({"Linear": {"out_features": 3}, "share": ["a"]}),
+    "unknown parametrization": spec({"Linear": {"out_features": 3}, "parametrize": "weightnorm"}),
+    "unknown argument of a parametrization": spec(
+        {"Linear": {"out_features": 3}, "parametrize": {"weight_norm": {"axis": 1}}}
+    ),
+    "two parametrizations": spec(
+        {"Linear": {"out_features": 3}, "parametrize": {"weight_norm": None, "spectral_norm": None}}
+    ),
+    "variant that is a list": spec(variants={"a": [1]}),
+    "variant of a mapping": spec(params={"a": 1}, variants={"b": {"a": {"c": 1}}}),
+    "keyword as a variant": spec(variants={"class": {}}),
+    "number in use": spec(use=[3]),
+    "word as use": spec(use="blocks.yaml"),
+    "keyword in a name in scopes": spec({"ReLU": None, "name": "stage.class.a"}),
+    "two dots in a name": spec({"ReLU": None, "name": "stage..a"}),
+    "path that begins with a star": spec({"ReLU": None, "from": "*.a"}),
+    "blocks without a network": {"netspec": 1, "blocks": {"A": {"layers": ["ReLU"]}}, "params": {}},
     "label that is a number": spec(outputs={"y": {"from": "a", "labels": [1]}}),
 }
 
@@ -230,6 +496,16 @@ def test_wrong_specs_are_not_valid(case: str) -> None:
     assert not VALIDATOR.is_valid(WRONG[case])
     with pytest.raises(DiagnosticError):
         check_text(json.dumps(WRONG[case]), "wrong.json")
+
+
+def test_a_file_of_blocks_alone_is_valid(tmp_path: Path) -> None:
+    library = {"netspec": 1, "$schema": "netspec.schema.json", "blocks": {"A": {"layers": ["ReLU"]}}}
+    user = spec("A", use=["blocks.json"])
+    (tmp_path / "blocks.json").write_text(json.dumps(library), encoding="utf-8")
+    (tmp_path / "user.json").write_text(json.dumps(user), encoding="utf-8")
+    check(tmp_path / "user.json")
+    assert VALIDATOR.is_valid(library)
+    assert VALIDATOR.is_valid(user)
 
 
 WORDS = st.sampled_from(
@@ -246,6 +522,13 @@ WORDS = st.sampled_from(
         "weight",
         "bias",
         "$classes",
+        "if",
+        "repeat",
+        "share",
+        "do",
+        "then",
+        "merge",
+        "from",
     ]
 ) | st.sampled_from(
     [
@@ -262,6 +545,11 @@ WORDS = st.sampled_from(
         "name",
         "a b",
         "",
+        "Tall",
+        "$act",
+        "a.0.b",
+        "a.*",
+        "a.class",
     ]
 )
 SCALARS = st.one_of(
@@ -302,7 +590,8 @@ def _mutants(draw: st.DrawFn) -> Any:
     return mutant
 
 
-ORIGINALS = [*(read(path).value for path in SPECS if path.stem != "alexnet"), *GOOD.values()]
+SLOW = ("alexnet", "convnext", "vit", "shufflenet_v2")  # a good part of a second each
+ORIGINALS = [*(read(path).value for path in SPECS if path.stem not in SLOW), *2 * list(GOOD.values())]
 
 
 @settings(max_examples=2 * settings().max_examples)
@@ -317,3 +606,8 @@ def test_the_schema_is_never_stricter_than_check(mutant: Any) -> None:
 @given(st.text(st.sampled_from("aB1_-. '$é"), max_size=6) | WORDS)
 def test_names_are_those_of_the_language(name: str) -> None:
     assert NAMES.is_valid(name) == (reason_against(name) is None)
+
+
+@given(st.lists(st.text(st.sampled_from("aB1_-*"), max_size=4) | WORDS, min_size=1, max_size=4).map(".".join))
+def test_paths_are_those_of_the_language(path: str) -> None:
+    assert PATHS.is_valid(path) == (check_path(path, "a layer") is None)

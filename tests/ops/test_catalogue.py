@@ -20,6 +20,7 @@ from netspec.ops.catalogue import FAMILIES, catalogue, find
 from tests.ops.family import family_of
 
 NOT_FAMILIES = {
+    "plugins",
     "arguments",
     "base",
     "broadcasting",

@@ -11,9 +11,11 @@ import pytest
 from netspec.ir.graph import Graph, Value
 from netspec.ir.tensor import DType, TensorType
 from netspec.ops.base import Compared, Indexed
+from netspec.pipeline import check_text
 from netspec.verify.certificate import Verdict
 from netspec.verify.decisions import Decided, decided_outputs
 from netspec.verify.gates import verify
+from netspec.verify.oracle import Oracle
 from netspec.verify.reference import Reference
 from netspec.verify.runtime import Session
 from netspec.verify.tolerance import Array
@@ -153,6 +155,68 @@ def test_an_index_of_a_smaller_element_is_wrong(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Session, "run", other)
     certificate = verify(path, graph, weights)
     assert {problem.code for problem in certificate.problems} == {"NS533"}
+
+
+LEVEL = """
+netspec: 1
+name: level
+inputs: {image: [batch, 3, 17, 17]}
+layers:
+  - Conv2d: {out_channels: 6, kernel_size: 3}
+    name: features
+  - AvgPool2d: {kernel_size: 3, stride: 1, padding: 1, count_include_pad: false}
+    name: near
+  - AvgPool2d: {kernel_size: 5, stride: 1, padding: 2, count_include_pad: false}
+    from: features
+    name: far
+  - {LessEqual: {}, from: [near, far], name: less}
+  - {Equal: {}, from: [near, far], name: equal}
+  - {Greater: {other: 0.1}, from: far, name: above}
+  - {ArgMax: {dim: 1}, from: near, name: channel}
+  - {ArgMin: {}, from: far, name: lowest}
+  - {Max: {dim: -1, keepdim: true}, from: near, name: row}
+  - {AdaptiveMaxPool2d: {output_size: [3, 2], return_indices: true}, from: far, name: pool}
+outputs:
+  {less: less, equal: equal, above: above, channel: channel, lowest: lowest, in_row: row.indices,
+   in_plane: pool.indices}
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_planes_that_are_level_but_for_rounding_raise_no_alarm(seed: int, tmp_path: Path) -> None:
+    # Inputs of zeros and ones make both means the same number, rounded differently.
+    graph = check_text(LEVEL, "level.yaml", format="yaml").graph
+    weights = weights_of(graph, seed)
+    certificate = verify(exported(graph, weights, tmp_path), graph, weights, seed=seed)
+    assert [problem.text for problem in certificate.problems] == []
+
+
+SHARED = """
+netspec: 1
+name: shared
+inputs: {x: [batch, 2, 8, 8]}
+layers:
+  - MaxPool2d: {kernel_size: 2, return_indices: true}
+    name: pool
+  - Conv2d: {out_channels: 2, kernel_size: 3, padding: 1}
+    name: between
+  - MaxPool2d: {kernel_size: 2, return_indices: true}
+    name: again
+    share: pool
+outputs: {first: pool.indices, second: again.indices}
+"""
+
+
+def test_layers_that_share_a_module_are_told_apart() -> None:
+    graph = check_text(SHARED, "shared.yaml", format="yaml").graph
+    oracle = Oracle(graph)
+    oracle.load(weights_of(graph))
+    x = np.random.default_rng(0).normal(size=(3, 2, 8, 8)).astype(np.float32)
+    with oracle.exactly():
+        answers = [oracle.run_exact([x]) for _ in range(2)]
+    for _, operands in answers:
+        assert np.array_equal(operands["first"][0], x)
+        assert operands["second"][0].shape == (3, 2, 4, 4)
 
 
 def test_only_what_a_layer_decides_is_judged_so() -> None:

@@ -342,6 +342,12 @@ class Variable(Expr):
     path: tuple[str, ...]
 
 
+class Column(tuple[Any, ...]):
+    """The values that a variable takes, one after the other."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Run(Expr):
     """`element` so many times; or once for each row of the columns, whose values the variables take."""

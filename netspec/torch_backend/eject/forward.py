@@ -1,0 +1,306 @@
+"""A class's forward as text: its tensors get names, and what is used at once stands where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from netspec.ir.outline import INPUT
+from netspec.torch_backend.eject.classes import Class
+from netspec.torch_backend.eject.expressions import (
+    Call,
+    Expr,
+    Infix,
+    Item,
+    Module,
+    Name,
+    Reference,
+    Size,
+    among,
+    rewritten,
+)
+from netspec.torch_backend.eject.layout import INDENT, WIDTH, Group, Text, document, lines
+from netspec.torch_backend.eject.parameters import unused
+from netspec.torch_backend.eject.statements import Line, Loop, Statement, Value
+
+STREAM = ("x", "y", "z")
+"""Names of what is only on its way from one step to the next."""
+
+BODY = 2  # steps to the right
+
+
+class Forward:
+    """Writes the forward of one class."""
+
+    def __init__(self, cls: Class, reserved: Iterable[str]) -> None:
+        self.cls = cls
+        self.fixed = {*reserved, "self"}  # what no tensor may be called
+        self.names: dict[Value, str] = {}
+        self.bases: dict[str, str] = {}
+        part = cls.program.part
+        for number, name in enumerate(part.inputs):
+            wanted = STREAM[0] if name == INPUT and len(part.inputs) == 1 else name
+            self.names[number] = self._unused(wanted, self.names.values())
+        self.inputs = frozenset(self.names.values())
+        self.sizes: list[str] = []
+        for extent in cls.program.extents:
+            self.sizes.append(self._unused(extent.name, self.inputs))
+            self.fixed.add(self.sizes[-1])
+
+    def text(self) -> list[str]:
+        """The lines of the method."""
+        program = self.cls.program
+        given = [name for name, extent in zip(self.sizes, program.extents, strict=True) if extent.input is None]
+        arguments = [f"{self.names[n]}: Tensor" for n in range(len(program.part.inputs))]
+        arguments += [f"{name}: int" for name in given]
+        count = len(program.outputs)
+        result = "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
+        signature = Group("def forward(", tuple(map(Text, ["self", *arguments])), ")")
+        found = lines(signature, 1, after=f" -> {result}:")
+        for name, extent in zip(self.sizes, program.extents, strict=True):
+            if extent.input is not None:
+                found.append(f"{INDENT * BODY}{name} = {self.names[extent.input]}.shape[{extent.axis}]")
+        return found + self._body()
+
+    def _body(self) -> list[str]:
+        program, body = self.cls.program, self.cls.lines
+        last = body[-1] if body else None
+        if isinstance(last, Statement) and last.targets == program.outputs and len(last.outputs) == 1:
+            found = self._lines(body[:-1], {*last.reads}, BODY, {}, ending=last)
+            return found
+        found = self._lines(body, set(program.outputs), BODY, {})
+        return [*found, f"{INDENT * BODY}return {', '.join(self.names[value] for value in program.outputs)}"]
+
+    def _lines(
+        self,
+        body: Sequence[Line],
+        after: set[Value],
+        indent: int,
+        forced: Mapping[Value, str],
+        ending: Statement | None = None,
+    ) -> list[str]:
+        """The text of lines, after which some tensors are still needed; `ending` is what is then returned."""
+        whole: list[Line] = [*body, *([ending] if ending is not None else [])]
+        needed: list[set[Value]] = [after if ending is None else set()]
+        for line in reversed(whole[1:]):
+            needed.append(needed[-1] | set(line.reads))
+        needed.reverse()
+        found: list[str] = []
+        number = 0
+        while number < len(whole):
+            line = whole[number]
+            if isinstance(line, Loop):
+                found += self._loop(line, needed[number], indent)
+                number += 1
+                continue
+            end = self._gathered(whole, number, needed)
+            if end > number:
+                target = whole[end]
+                assert isinstance(target, Statement)
+                merged = self._merged(whole[number:end], target)
+                text = self._statement(merged, whole, end, needed, indent, forced, target is ending)
+                if len(text) == 1 and len(text[0]) <= WIDTH:
+                    found += text
+                    number = end + 1
+                    continue
+            found += self._statement(line, whole, number, needed, indent, forced, line is ending)
+            number += 1
+        return found
+
+    # --- one statement ---------------------------------------------------------------------------------
+
+    def _statement(
+        self,
+        line: Statement,
+        whole: Sequence[Line],
+        number: int,
+        needed: Sequence[set[Value]],
+        indent: int,
+        forced: Mapping[Value, str],
+        returned: bool,
+    ) -> list[str]:
+        outputs = [self._named(output) for output in line.outputs]
+        if returned:
+            return _written(outputs[0], indent, "return ")
+        names: list[str] = []
+        live = needed[number]
+        for target, port in zip(line.targets, range(len(line.targets)), strict=True):
+            if target is None or target not in live:
+                names.append("_")
+                continue
+            held = {self.names[value] for value in live if value in self.names and value != target}
+            if forced.get(target) and forced[target] not in held:
+                name = forced[target]
+            elif self._flows(target, whole, number, live):
+                name = self._unused_stream(held)
+            else:
+                name = self._unused(_word(line.own, port), held | self.inputs)
+            self.names[target] = name
+            names.append(name)
+        if set(names) == {"_"}:
+            whole_calls = dict.fromkeys(_root(output)[0] for output in outputs)
+            return [text for call in whole_calls for text in _written(call, indent, "")]
+        if len(outputs) == 1:
+            return _written(outputs[0], indent, f"{names[0]} = ")
+        roots = [_root(output) for output in outputs]
+        if all(root == roots[0][0] for root, _ in roots):
+            pattern = _pattern({path: name for (_, path), name in zip(roots, names, strict=True)})
+            return _written(roots[0][0], indent, f"{pattern} = ")
+        together = ", ".join(document(output).flat for output in outputs)
+        return [f"{INDENT * indent}{', '.join(names)} = {together}"]
+
+    @staticmethod
+    def _flows(target: Value, whole: Sequence[Line], number: int, live: set[Value]) -> bool:
+        """Whether the steps that take a tensor come at once, and no other does."""
+        readers = [n for n, line in enumerate(whole) if n > number and target in line.reads]
+        return readers == list(range(number + 1, number + 1 + len(readers)))
+
+    def _unused_stream(self, held: set[str]) -> str:
+        used = held | self.fixed | set(self.bases.values()) | (self.inputs - {STREAM[0]})
+        free = next((name for name in STREAM if name not in used), None)
+        return free or unused(STREAM[0], used)
+
+    def _unused(self, name: str, held: Iterable[str]) -> str:
+        """The name, or a like one that nothing else has."""
+        if name in self.fixed and not name.endswith("_"):
+            name = f"{name}_"
+        return unused(name, {*held, *self.fixed, *self.bases.values()})
+
+    def _named(self, expr: Expr) -> Expr:
+        """An expression with the names of its tensors and sizes."""
+
+        def rule(part: Expr) -> Expr | None:
+            if isinstance(part, Reference):
+                return Name(self.names[part.value])
+            if isinstance(part, Size):
+                assert isinstance(part.size, int)
+                return Name(self.sizes[part.size])
+            if isinstance(part, Module) and part.base in self.bases:
+                return Module(part.path, self.bases[part.base])
+            return None
+
+        return rewritten(expr, rule)
+
+    # --- what is used at once ----------------------------------------------------------------------------
+
+    def _gathered(self, whole: Sequence[Line], start: int, needed: Sequence[set[Value]]) -> int:
+        """The number of the step that takes, in their order, what this one and those up to it give; or `start`."""
+        end = start
+        while end < len(whole) and _is_call(whole[end]) and self._single(whole, end) is not None:
+            end += 1
+        for last in range(end, start, -1):
+            target = whole[last] if last < len(whole) else None
+            if not isinstance(target, Statement) or len(target.outputs) != 1 or _is_call(target):
+                continue
+            inner = [self._single(whole, number) for number in range(start, last)]
+            taken = [reference.value for reference in among(target.outputs, Reference)]
+            readers = [
+                [n for n, line in enumerate(whole) if n > start and value in line.reads] for value in inner if value
+            ]
+            if any(own != [last] for own in readers) or any(value in needed[last] for value in inner):
+                continue
+            if len(taken) > 1 and [value for value in taken if value in inner] == inner:
+                return last
+        return start
+
+    @staticmethod
+    def _single(whole: Sequence[Line], number: int) -> Value | None:
+        line = whole[number]
+        return line.targets[0] if isinstance(line, Statement) and len(line.targets) == 1 else None
+
+    @staticmethod
+    def _merged(inner: Sequence[Line], target: Statement) -> Statement:
+        """The target with what it takes in the place of its names."""
+        known = {
+            line.targets[0]: line.outputs[0] for line in inner if isinstance(line, Statement)
+        }
+
+        def rule(expr: Expr) -> Expr | None:
+            return known.get(expr.value) if isinstance(expr, Reference) else None
+
+        return replace(target, outputs=tuple(rewritten(output, rule) for output in target.outputs))
+
+    # --- loops -------------------------------------------------------------------------------------------
+
+    def _loop(self, loop: Loop, live: set[Value], indent: int) -> list[str]:
+        found: list[str] = []
+        before = self.names[loop.enter]
+        held = {self.names[value] for value in live if value in self.names}
+        carried = before
+        if before in held or (before in self.inputs and before != STREAM[0]):
+            carried = self._unused_stream(held)
+            found.append(f"{INDENT * indent}{carried} = {before}")
+        self.names[loop.enter] = carried
+        over = self._named(loop.over)
+        assert isinstance(over, Module)
+        word = _word(over.path, 0).rstrip("0123456789").rstrip("_")
+        variable = self._unused(word, {*held, *self.inputs, carried})
+        self.bases[loop.base] = variable
+        found.append(f"{INDENT * indent}for {variable} in {document(over).flat}:")
+        outside = {value for value in loop.reads if value != loop.enter}
+        found += self._lines(loop.body, live | outside | {loop.leave}, indent + 1, {loop.leave: carried})
+        if self.names[loop.leave] != carried:
+            found.append(f"{INDENT * (indent + 1)}{carried} = {self.names[loop.leave]}")
+        self.names[loop.result] = carried
+        self.names[loop.enter] = before
+        del self.bases[loop.base]
+        return found
+
+
+def _is_call(line: Line) -> bool:
+    """Whether a line is a module's call with nothing but tensors."""
+    if not isinstance(line, Statement) or len(line.outputs) != 1:
+        return False
+    call = line.outputs[0]
+    return (
+        isinstance(call, Call)
+        and isinstance(call.function, Module)
+        and all(isinstance(argument.value, Reference) for argument in call.arguments)
+    )
+
+
+def _word(own: str, port: int) -> str:
+    """A name for what a step gives: its own, or its list's with its number."""
+    names = own.split(".")
+    word = names[-1] if not names[-1].isdigit() else "_".join(names[-2:])
+    word = word if not word[:1].isdigit() else f"value_{word}"
+    return word if port == 0 else f"{word}_{port}"
+
+
+def _root(expr: Expr) -> tuple[Expr, tuple[int, ...]]:
+    """What an item is taken from, and the indices on the way."""
+    path: tuple[int, ...] = ()
+    while isinstance(expr, Item):
+        path = (expr.index, *path)
+        expr = expr.of_
+    return expr, path
+
+
+def _pattern(names: Mapping[tuple[int, ...], str]) -> str:
+    """What stands on the left where items of items are assigned."""
+    if () in names:
+        return names[()]
+    parts: dict[int, dict[tuple[int, ...], str]] = {}
+    for path, name in names.items():
+        parts.setdefault(path[0], {})[path[1:]] = name
+    texts = []
+    for index in range(max(parts) + 1):
+        inner = parts.get(index, {(): "_"})
+        text = _pattern(inner)
+        texts.append(text if () in inner else f"({text})")
+    return ", ".join(texts)
+
+
+def _written(expr: Expr, indent: int, before: str) -> list[str]:
+    """`before` and an expression; sums that do not fit stand in parentheses, a term a line."""
+    doc = document(expr)
+    if not isinstance(expr, Infix) or len(INDENT * indent + before + doc.flat) <= WIDTH:
+        return lines(doc, indent, before)
+    terms: list[str] = []
+    left: Expr = expr
+    while isinstance(left, Infix) and left.operator == expr.operator:
+        terms.append(f"{left.operator} {document(left.right).flat}")
+        left = left.left
+    terms.append(document(left).flat)
+    start = INDENT * indent
+    return [f"{start}{before}(", *(f"{start}{INDENT}{term}" for term in reversed(terms)), f"{start})"]
