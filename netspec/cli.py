@@ -29,6 +29,7 @@ from netspec.options import (
 )
 
 if TYPE_CHECKING:
+    from netspec.ir.graph import Graph
     from netspec.pipeline import Checked
     from netspec.verify.certificate import Certificate
 
@@ -116,6 +117,14 @@ def show(
     set_: Settings = None,
     variant: Variant = None,
     plugins: Plugins = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option("--at", metavar="NAME=SIZE", help="Size of a symbolic dimension; may be repeated."),
+    ] = None,
+    depth: Annotated[
+        int | None,
+        typer.Option("--depth", min=1, metavar="N", help="Show N levels; deeper blocks as one line each."),
+    ] = None,
     format: Annotated[
         TableFormat, typer.Option("--format", help="Text for people, JSON or CSV for programs.")
     ] = TableFormat.text,
@@ -125,17 +134,17 @@ def show(
     Multiply-adds are those of one sample. "31x31 /8" says that an element of the layer's output sees a
     window of 31 by 31 in the input, which moves by 8 from one element to the next.
 
-    Example: netspec show specs/alexnet.yaml
+    Example: netspec show specs/resnet.yaml --variant resnet50 --at H=224 --at W=224 --depth 1
     """
     from netspec.analysis.table import tabulate
     from netspec.display.layers import layers_csv, layers_text
     from netspec.pipeline import check as check_spec
 
     checked = check_spec(spec, settings=_settings(set_), variant=variant)
-    table = tabulate(checked.graph)
+    table = tabulate(checked.graph, _sizes(at, checked.graph))
     print_diagnostics(checked.warnings)
     if format is TableFormat.text:
-        layers_text(table)
+        layers_text(table, depth)
     elif format is TableFormat.csv:
         sys.stdout.write(layers_csv(table))
     else:
@@ -150,10 +159,10 @@ def expand(
     plugins: Plugins = None,
     format: Annotated[ExpandFormat, typer.Option("--format", help="YAML or JSON.")] = ExpandFormat.yaml,
 ) -> None:
-    """Print the flat spec that a spec amounts to: no blocks, loops, parameters.
+    """Print the same network as a flat spec.
 
-    Every layer is a step under the name that it has in the network, so that the same graph is made of it,
-    and the same weights fit.
+    It has no blocks, loops and parameters: every layer is a step, under the name that it has in the network.
+    The same graph is made of it, and the same weights fit.
 
     Example: netspec expand specs/resnet.yaml --variant resnet18
     """
@@ -310,20 +319,19 @@ def ops(
 
     Example: netspec ops Conv2d
     """
-    from netspec.display.operations import operation_json, operation_text, operations_text
-    from netspec.ops.catalogue import catalogue
+    from netspec.display.listing import list_json, look_up, show_list
+    from netspec.display.operations import operation_json, show_operation
 
-    operations = catalogue()
-    if name is not None and name not in operations:
-        from netspec.diagnostics import nearest, spell
-        from netspec.language.callables import UnknownOperation
-
-        raise DiagnosticError(UnknownOperation(name=spell(name), suggestion=nearest(name, operations)))
+    if name is None:
+        _print_json(list_json()) if format is Format.json else show_list()
+        return
+    operation = look_up(name)
     if format is Format.json:
-        described = [operation_json(o) for o in operations.values() if name in (None, o.__name__)]
-        _print_json(described if name is None else described[0])
+        _print_json(operation_json(operation))
     else:
-        print(operations_text(operations) if name is None else operation_text(operations[name]))
+        show_operation(operation)
+    print_diagnostics(operation.faults)
+    _leave(SPEC_AT_FAULT if operation.faults else DONE)
 
 
 @app.command()
@@ -408,6 +416,26 @@ def _settings(given: list[str] | None) -> dict[str, str]:
             _usage(f"--set takes NAME=VALUE, not {text!r}")
         settings[name.strip()] = value
     return settings
+
+
+def _sizes(given: list[str] | None, graph: Graph) -> dict[str, int]:
+    """`--at` options by name, each held against the limits of its dimension."""
+    sizes = {}
+    for text in given or ():
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not value.isascii() or not value.isdigit():
+            _usage(f"--at takes NAME=SIZE, not {text!r}")
+        bounds = graph.bounds.get(name)
+        if bounds is None:
+            known = ", ".join(graph.bounds) or "none"
+            _usage(f"--at {text}: the symbolic dimensions of this spec are {known}")
+        sizes[name] = int(value)
+        too_large = bounds.greatest is not None and sizes[name] > bounds.greatest
+        if sizes[name] < bounds.least or sizes[name] % bounds.multiple_of or too_large:
+            from netspec.display.limits import limits
+
+            _usage(f"--at {text}: {' '.join(limits({name: bounds}))}")
+    return sizes
 
 
 def _usage(message: str) -> NoReturn:

@@ -106,3 +106,14 @@ def rewrite(page: Path, block: Block, text: str) -> None:
     whole = page.read_text(encoding="utf-8")
     fence = list(_FENCE.finditer(whole))[block.number]
     page.write_text(whole[: fence.start("text")] + text + whole[fence.end("text") :], encoding="utf-8")
+
+
+def hold(page: Path, start: str, end: str, wanted: str) -> None:
+    """What stands between two marks of a page is generated; with UPDATE_GOLDEN it is written there."""
+    text = page.read_text(encoding="utf-8")
+    assert text.count(start) == text.count(end) == 1
+    shown = text.partition(start)[2].partition(end)[0]
+    if UPDATING and shown != wanted:
+        page.write_text(text.replace(start + shown + end, start + wanted + end), encoding="utf-8")
+        return
+    assert shown == wanted, f"run UPDATE_GOLDEN=1 pytest on the tests of {page.name}"

@@ -13,7 +13,7 @@ import netspec as package
 from netspec.ops.catalogue import catalogue
 from tests.command_line import LENET, SPECS, files, netspec, tiny
 
-COMMANDS = ["check", "show", "build", "verify", "ops", "schema", "doctor"]
+COMMANDS = ["check", "show", "expand", "build", "verify", "ops", "schema", "doctor"]
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import netspec
 from netspec import pipeline
 from tests.command_line import LENET, ROOT
 
-NAMES = ["Built", "Checked", "Diagnostic", "DiagnosticError", "Graph", "__version__", "build", "check"]
+NAMES = ["Built", "Checked", "Diagnostic", "DiagnosticError", "Graph", "Op", "__version__", "build", "check"]
 
 LOADED = """
 import sys

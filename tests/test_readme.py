@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,15 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from netspec.cli import EPILOG, app
-from tests.pages import ROOT, UPDATING, Block, blocks, compare, rewrite, session
+from netspec.display.listing import HEADLINES
+from netspec.ops.catalogue import FAMILIES
+from tests.pages import ROOT, UPDATING, Block, blocks, compare, hold, rewrite, session
 
 PAGE = ROOT / "README.md"
 BLOCKS = blocks(PAGE)
 SESSIONS = [block for block in BLOCKS if block.language == "console"]
-SNIPPETS = [block for block in BLOCKS if block.language == "python"]
+FILES = [block for block in BLOCKS if block.language in ("python", "toml") and block.marker]
+SNIPPETS = [block for block in BLOCKS if block.language == "python" and not block.marker]
 SPECS = [block for block in BLOCKS if block.language == "yaml"]
 
 
@@ -30,14 +35,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for block in SPECS[1:]:
         first, *_ = block.text.splitlines()
         (folder / first.removeprefix("# ")).write_text(block.text, encoding="utf-8")
+    for block in FILES:
+        (folder / block.marker).write_text(block.text, encoding="utf-8")
     return folder
 
 
 def test_every_block_is_looked_at() -> None:
-    assert set(BLOCKS) == {*SESSIONS, *SNIPPETS, *SPECS}
-    assert len(SPECS) == len(SNIPPETS) == 2
+    assert set(BLOCKS) == {*SESSIONS, *SNIPPETS, *SPECS, *FILES}
+    assert (len(SPECS), len(SNIPPETS)) == (3, 2)
+    assert [block.marker for block in FILES] == [
+        "snake.py",
+        "pyproject.toml",
+        "test_snake.py",
+    ]  # in tests/ops
     commands = [step.command.split()[1] for block in SESSIONS for step in session(block)]
-    assert commands == ["show", "build", "check"]
+    assert commands == ["show", "build", "check", "build"]
 
 
 def test_the_spec_is_that_of_lenet() -> None:
@@ -65,6 +77,22 @@ def test_snippets_run_on_what_build_writes(folder: Path, monkeypatch: pytest.Mon
     assert CliRunner().invoke(app, [*command, "--weights", "trained.safetensors"]).exit_code == 0
 
 
+def test_the_operations_are_counted_and_listed() -> None:
+    rows = ["| family | operations |", "| --- | --- |"]
+    for headline, families in HEADLINES.items():
+        names = [name for name, family in FAMILIES.items() if family in families]
+        rows.append(f"| {headline} | {', '.join(by_ranks(names))} |")
+    told = [f"netspec has {len(FAMILIES)} operations:", "", *rows, ""]
+    hold(PAGE, "<!-- operations -->\n", "<!-- /operations -->", "\n".join(told))
+
+
+def by_ranks(names: Iterable[str]) -> Iterator[str]:
+    """Names in which Conv1d, Conv2d and Conv3d are one entry."""
+    for _, group in groupby(names, key=lambda name: re.sub(r"(?<=[a-z])[123]d$", "1d", name)):
+        first, *others = group
+        yield "/".join([first, *(name[-2:] for name in others)])
+
+
 def test_every_command_has_its_row() -> None:
     rows = re.findall(r"^\| `netspec (\w+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     assert rows == list(get_command(app).commands)  # type: ignore[attr-defined]
@@ -90,4 +118,4 @@ def test_links_lead_to_files() -> None:
 
 
 def test_it_is_short() -> None:
-    assert len(PAGE.read_text(encoding="utf-8").splitlines()) < 200
+    assert len(PAGE.read_text(encoding="utf-8").splitlines()) < 350

@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from netspec.diagnostics import collector
 from netspec.diagnostics.diagnostic import DiagnosticError
 from netspec.ir.dim import arithmetic
-from netspec.language import distributions, calls, initialisation, names, scalars, sections, source, tree
+from netspec.language import calls, distributions, initialisation, names, scalars, sections, source, tree
 from netspec.language.expressions import lexer, parser, tensors, values
 from netspec.language.expressions.functions import FUNCTIONS
 from netspec.language.schema import schema, short
@@ -23,7 +23,7 @@ from netspec.ops.base import Op
 from netspec.ops.catalogue import catalogue
 from netspec.pipeline import check
 from netspec.verify import inputs
-from tests.pages import ROOT, UPDATING, Block, blocks, compare, session
+from tests.pages import ROOT, Block, blocks, compare, hold, session
 
 PAGE = ROOT / "specs" / "README.md"
 BLOCKS = blocks(PAGE)
@@ -70,29 +70,13 @@ def test_sessions_print_what_is_shown(block: Block, tmp_path: Path) -> None:
     compare(PAGE, block, tmp_path)
 
 
-def between(start: str, end: str) -> str:
-    text = PAGE.read_text(encoding="utf-8")
-    assert text.count(start) == text.count(end) == 1
-    return text.partition(start)[2].partition(end)[0]
-
-
-def hold(start: str, end: str, wanted: str) -> None:
-    """What stands between two markers of the page is generated; with UPDATE_GOLDEN it is written there."""
-    shown = between(start, end)
-    if UPDATING and shown != wanted:
-        text = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(text.replace(start + shown + end, start + wanted + end), encoding="utf-8")
-        return
-    assert shown == wanted, "run UPDATE_GOLDEN=1 pytest tests/test_specs_readme.py"
-
-
 def test_the_table_of_operations_is_current() -> None:
     rows = [
         "| operation | does | arguments |",
         "| --- | --- | --- |",
         *map(operation_row, catalogue().values()),
     ]
-    hold("<!-- operations -->\n", "<!-- /operations -->", "\n".join(rows) + "\n")
+    hold(PAGE, "<!-- operations -->\n", "<!-- /operations -->", "\n".join(rows) + "\n")
 
 
 def operation_row(operation: type[Op]) -> str:
@@ -112,7 +96,7 @@ def operation_row(operation: type[Op]) -> str:
 
 def test_the_distributions_are_all() -> None:
     lines = ["  " + ", ".join(f"`{name}`" for name in distributions.DISTRIBUTIONS), ""]
-    hold("<!-- distributions -->\n", "- a number, which fills", "\n".join(lines))
+    hold(PAGE, "<!-- distributions -->\n", "- a number, which fills", "\n".join(lines))
 
 
 LIMITS: dict[str, Any] = {

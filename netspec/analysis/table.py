@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 from netspec.analysis.receptive_field import ReceptiveField, receptive_fields
-from netspec.ir.dim import Dim, Size, UndecidableError, symbol
+from netspec.ir.dim import Dim, Size, UndecidableError, bind, symbol
 from netspec.ir.graph import Graph, Node
 from netspec.ir.tensor import TensorType
 
@@ -83,14 +85,21 @@ def field_json(field: ReceptiveField | None) -> list[dict[str, int]] | None:
     return [{"size": axis.extent, "stride": axis.stride, "padding": axis.padding} for axis in field.axes]
 
 
-def tabulate(graph: Graph) -> Table:
-    """The layer table of a graph.
+def tabulate(graph: Graph, sizes: Mapping[str, int] = MappingProxyType({})) -> Table:
+    """The layer table of a graph, with these sizes of its symbolic dimensions.
 
     Cost: linear in the layers; no weights are allocated.
     """
     fields = receptive_fields(graph)
     batch = _batch(graph)
-    return Table(graph, tuple(_row(node, batch, fields[node.output.name]) for node in graph))
+    rows = (_row(node, batch, fields[node.output.name]) for node in graph)
+    return Table(graph, tuple(_bound(row, sizes) if sizes else row for row in rows))
+
+
+def _bound(row: Row, sizes: Mapping[str, int]) -> Row:
+    """The row with symbols replaced by their sizes; others stay."""
+    shape = tuple(bind(size, sizes) for size in row.output.known)
+    return replace(row, output=row.output.with_shape(shape), macs=bind(row.macs, sizes))
 
 
 def _batch(graph: Graph) -> Size:

@@ -51,6 +51,11 @@ def console(stream: TextIO | None = None) -> Console:
     )
 
 
+def show_heading(line: str) -> None:
+    """A line of its own on stdout, bold where that is seen."""
+    print(f"\x1b[1m{line}\x1b[0m" if is_colorful(sys.stdout) else line)
+
+
 def print_diagnostics(diagnostics: Iterable[Diagnostic], stream: TextIO | None = None) -> None:
     """Diagnostics as text, on stderr unless a stream is given."""
     from netspec.diagnostics.render import render_text

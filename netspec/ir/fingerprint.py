@@ -24,10 +24,11 @@ def graph_hash(graph: Graph) -> str:
     """SHA-256, in hex, of what a graph computes, names included and positions in the text excluded.
 
     Hashed is the canonical JSON of {"inputs": [[name, dtype, [size]]], "nodes": [[name, operation,
-    arguments, [input], [output], …]], "outputs": [[name, value]]}, where nodes end in what few of them have:
-    which inputs are given, whose weights they share, what these are computed by. Sizes are text, arguments
-    those that differ from their defaults (so that an argument added to an operation later changes no hash), in
-    order of their names. Initialisation, preprocessing, labels and the bounds of dimensions are not part of it.
+    arguments, [input], [output], …]], "outputs": [[name, value]]}, where nodes end in what few of them
+    have: which inputs are given, whose weights they share, what these are computed by. Sizes are text,
+    arguments those that differ from their defaults (so that an argument added to an operation later changes
+    no hash), in order of their names. Initialisation, preprocessing, labels and the bounds of dimensions are
+    not part of it.
     """
 
     def typed(value: Value) -> list[Any]:

@@ -15,7 +15,7 @@ from netspec.language.resolve import Resolver
 from netspec.language.sections import BlockSection
 from netspec.language.steps import Body
 from netspec.language.tree import Tree
-from netspec.language.validation import WrongValue, quoted, validated
+from netspec.language.validation import UnknownKey, WrongValue, quoted, validated
 from netspec.ops.catalogue import known
 
 TYPE_WORDS: Mapping[str, str] = {
@@ -167,3 +167,9 @@ def load_block(block: Block, callables: Callables, collector: Collector) -> None
     name_steps(body, block.inputs or {}, callables, collector)
     nothing: dict[str, Any] = {}
     block.outputs = load_outputs(block.tree, Resolver(nothing, {}, collector, complete=False), collector)
+    for output in block.outputs or ():
+        if output.labels is not None and output.labels_place is not None:
+            advice = "outputs of the file have labels, those of a block have none"
+            where = f"the output {spell(output.name or '')} of a block"
+            unknown = UnknownKey(key="labels", where=where, suggestion=None, known=("from",), advice=advice)
+            collector.add(unknown.at(output.labels_place))

@@ -30,10 +30,15 @@ class UnknownOperation(Diagnostic):
 
 
 class Callables:
-    """Finds operations and blocks by name. Blocks are added while a file is read, all before any is used."""
+    """Finds operations and blocks by name. Blocks are added while a file is read, all before any is used.
+
+    Where an error leaves open which blocks there are, they are not `complete`: a name that is missing is then
+    unknown, not wrong.
+    """
 
     def __init__(self) -> None:
         self.blocks: dict[str, Block] = {}
+        self.complete = True
 
     def meant(self, name: str) -> str:
         """What is called `name`, or was likely meant by it; `name` itself where nothing is near."""
@@ -55,7 +60,7 @@ class Callables:
         return () if operation is None else operation.model_fields
 
     def find(self, name: str, place: Span, collector: Collector) -> type[Op] | Block | None:
-        """The block or operation of this name, or NS205 and None.
+        """The block or operation of this name; None, and NS205, where there is none.
 
         Where only capitals differ, NS205 and what was meant, so that its arguments are checked too.
         """
@@ -69,6 +74,8 @@ class Callables:
             return None
         if operation is not None:
             return operation
+        if not self.complete:
+            return None
         meant = self.meant(name)
         near = meant in self.blocks or known(meant)
         collector.add(UnknownOperation(name=spell(name), suggestion=meant if near else None).at(place))

@@ -144,6 +144,10 @@ class Calls:
         self.collector.add(fault.at(node.span, Note("the other is here", other.span)))
         return None
 
+    def replace(self, number: int, node: Node) -> None:
+        """Put another node of the same name in the place of one that was added."""
+        self.nodes[number] = self._by_name()[node.name] = node
+
     def _by_name(self) -> dict[str, Node]:
         """The nodes so far; looked up only where weights are shared."""
         for node in self.nodes[len(self._index) :]:

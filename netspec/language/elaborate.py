@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ from netspec.diagnostics import Collector, Diagnostic, Severity, Span
 from netspec.ir.dim import symbol
 from netspec.ir.graph import Graph, GraphInput, GraphOutput, Value
 from netspec.ir.tensor import UNKNOWN_TYPE, DType, Shape, TensorType
-from netspec.language.bindings import Operation
 from netspec.language.calls import Aborted, Calls
 from netspec.language.document import Document
 from netspec.language.infer import Inference
@@ -111,22 +111,31 @@ class _Elaborator:
         for key in ("$schema", "use", "variants"):
             resolved.pop(key, None)
         if document.parameters.values:
-            resolved["params"] = {
-                name: value.plain if isinstance(value, Operation) else value
-                for name, value in document.parameters.values.items()
-            }
-        blocks = document.callables.blocks
-        if blocks:
-            used = {name: block.tree.value for name, block in blocks.items() if name in self.walker.used}
-            resolved.pop("blocks", None)
-            resolved = {
-                key: value
-                for before, entry in resolved.items()
-                for key, value in (
-                    (("blocks", used), (before, entry)) if before == "layers" and used else ((before, entry),)
-                )
-            }
-        return resolved
+            resolved["params"] = {name: _escaped(value) for name, value in document.parameters.values.items()}
+        named = self._blocks(resolved["layers"], dict(document.parameters.values))
+        blocks = {name: document.callables.blocks[name].tree.value for name in named}
+        resolved.pop("blocks", None)
+        if not blocks:
+            return resolved
+        before = list(resolved).index("layers")
+        items = list(resolved.items())
+        return dict([*items[:before], ("blocks", blocks), *items[before:]])
+
+    def _blocks(self, *written: Any) -> list[str]:
+        """The blocks that were used or that these values name, themselves or in another such block.
+
+        A step that is not taken names one too: it counts among the names of the others, and it bears its
+        block's.
+        """
+        blocks = self.document.callables.blocks
+        unread = [*written, *self.walker.used]
+        named: set[str] = set()
+        while unread:
+            found = {name for text in _texts(unread.pop()) for name in _CAPITALISED.findall(text)}
+            fresh = (found & blocks.keys()) - named
+            named |= fresh
+            unread += [blocks[name].tree.value for name in fresh]
+        return [name for name in blocks if name in named]
 
     def _room(self) -> Room:
         document = self.document
@@ -212,21 +221,32 @@ class _Elaborator:
                 needed.update(value.name for value in node.inputs)
             else:
                 self.collector.add(UnusedLayer(name=node.name).at(node.span))
-        words = set(_words(self.document.tree.value.get("params"), self.document.tree.value.get("variants")))
+        written = self.document.tree.value
+        named = self._blocks(*(written.get(key) for key in ("layers", "params", "variants")))
         for name, block in self.document.callables.blocks.items():
-            if name not in self.walker.used | words and block.place.source is self.document.tree.source:
+            if name not in named and block.place.source is self.document.tree.source:
                 self.collector.add(UnusedBlock(name=name).at(block.place))
 
 
-def _words(*values: Any) -> Iterator[str]:
-    """Every text in nested values: a parameter or a variant may name a block."""
-    for value in values:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict):
-            yield from _words(*value, *value.values())
-        elif isinstance(value, list):
-            yield from _words(*value)
+_CAPITALISED = re.compile(r"[A-Z][A-Za-z0-9_]*")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in nested values, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value:
+            yield from _texts(item)
+        for item in value.values() if isinstance(value, dict) else ():
+            yield from _texts(item)
+
+
+def _escaped(value: Any) -> Any:
+    """A parameter's value as a spec writes it: a dollar in it is no expression's."""
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value
 
 
 @contextmanager

@@ -136,7 +136,7 @@ class Instances:
             owner = self.walker.calls.owner(node, counterpart)
             if owner is None:
                 return None
-            self.walker.calls.nodes[number] = node.but(shares=owner, init={})
+            self.walker.calls.replace(number, node.but(shares=owner, init={}, parametrize={}))
         return next(
             (scope.shares or scope.name for scope in self.walker.scopes if scope.name == shares.path), None
         )

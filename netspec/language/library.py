@@ -87,7 +87,9 @@ class Library:
         for item in tree.find(("use",)).items if "use" in tree.entries else ():
             if isinstance(item.value, str):
                 path = self._path(item.value, tree, item.span)
-                if path is not None:
+                if path is None:
+                    self.callables.complete = False
+                else:
                     yield from self._file(path, item.span, chain)
 
     def _path(self, written: str, tree: Tree, place: Span) -> str | None:
@@ -119,6 +121,7 @@ class Library:
         if len(self.seen) > FILE_LIMIT:
             if len(self.seen) == FILE_LIMIT + 1:
                 self.collector.add(TooManyFiles(span=place))
+            self.callables.complete = False
             return
         try:
             tree = read(path)
@@ -129,6 +132,7 @@ class Library:
                     self.collector.add(unusable.at(place))
                 else:
                     self.collector.add(found.at(found.span, Note("used here", place)))
+            self.callables.complete = False
             return
         whole = isinstance(tree.value, dict) and "layers" in tree.value
         if not whole:

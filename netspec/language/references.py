@@ -135,7 +135,8 @@ class Layer:
     """What a name stands for: an input, a layer with its ports, an instance of a block, or a scope.
 
     `value` is what the name alone means, None as long as the scope is not at its end; `made` is the operation
-    or block, `path` its name in the graph. What is `absent` was left out, for the reason that it gives.
+    or block, `path` its name in the graph. What is `absent` was left out, for the reason that it gives: its
+    value is then what it would have read, if that is anything.
     """
 
     __slots__ = ("absent", "complete", "inner", "made", "path", "ports", "span", "value")
@@ -199,7 +200,7 @@ class Names:
         """
         found = self.look_up(path, span)
         if isinstance(found, Layer):
-            if found.absent:
+            if found.absent and found.value is None:
                 raise DiagnosticError(NotTaken(name=spell(path), reason=found.absent).at(span))
             if found.value is None and found.complete:
                 note = Note("it is here", found.span)
@@ -236,13 +237,16 @@ class Names:
         reached = first
         for number, part in enumerate(rest):
             if layer.absent:
-                raise DiagnosticError(NotTaken(name=spell(reached), reason=layer.absent).at(span))
+                raise DiagnosticError(NotTaken(name=spell(f"{reached}.{part}"), reason=layer.absent).at(span))
             if part in layer.inner:
                 layer = layer.inner[part]
             elif part in layer.ports and number == len(rest) - 1:
                 return layer.ports[part]
             elif not layer.complete:
                 return None
+            elif layer.value is None and part.isdigit():
+                name, note = spell(f"{reached}.{part}"), Note("it is here", layer.span)
+                raise DiagnosticError(ForwardReference(name=name, span=span, notes=(note,)))
             else:
                 raise DiagnosticError(_unknown_port(layer, reached, part).at(span))
             reached = f"{reached}.{part}"

@@ -86,7 +86,8 @@ def schema() -> Schema:
     }
     file["init"] = either(ref("init"), NULL, like=file["init"])
     file["layers"] |= listed(ref("step"), least=1)
-    file["outputs"] = either(_listed_outputs(1), _named_outputs(1), NULL, like=file["outputs"])
+    by_name = named(either(ref("reference"), ref("output")), least=1)
+    file["outputs"] = either(_listed_outputs(1), by_name, NULL, like=file["outputs"])
     return {
         "$schema": DRAFT,
         "title": TITLE,
@@ -135,7 +136,7 @@ def _input() -> Schema:
 
 
 def _output() -> Schema:
-    """An output in its long form."""
+    """An output of the file in its long form."""
     long = fields(OutputSection)
     long["from"] = either(ref("reference"), ref("expression"), like=long["from"])
     return {"description": first_line(OutputSection), **mapping(long, required(OutputSection))}
@@ -143,10 +144,6 @@ def _output() -> Schema:
 
 def _listed_outputs(least: int) -> Schema:
     return {**listed(ref("reference"), least), "uniqueItems": True}
-
-
-def _named_outputs(least: int) -> Schema:
-    return named(either(ref("reference"), ref("output")), least)
 
 
 def _block() -> Schema:
@@ -159,5 +156,5 @@ def _block() -> Schema:
     its["params"] |= named(either(words, {}))
     its["inputs"] = either(listed(ref("name")), NULL, like=its["inputs"])
     its["layers"] |= listed(ref("step"))
-    its["outputs"] = either(_listed_outputs(0), _named_outputs(0), NULL, like=its["outputs"])
+    its["outputs"] = either(_listed_outputs(0), named(ref("reference")), NULL, like=its["outputs"])
     return {"description": first_line(BlockSection), **mapping(its, required(BlockSection))}

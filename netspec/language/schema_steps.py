@@ -107,7 +107,14 @@ def _call() -> Schema:
     operations = {name: ref(name) for name in catalogue()}
     one: list[Schema] = [{"required": [name]} for name in operations]
     one[0]["errorMessage"] = NO_OPERATION  # editors show the first that does not hold
-    return {**mapping({**operations, **_beside_call()}), "oneOf": one}
+    return {**mapping({**operations, **_beside_call()}), "oneOf": one, **_SHARING}
+
+
+_SHARING: Schema = {
+    "if": {"required": ["share"], "properties": {"share": {"type": "string"}}},
+    "then": {"properties": {"init": NULL, "parametrize": NULL}},
+}
+"""A step that uses another's weights has none of which something could be said."""
 
 
 def _block_call() -> Schema:

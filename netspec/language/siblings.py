@@ -9,12 +9,13 @@ from netspec.ir.dim import UNKNOWN
 from netspec.language.blocks import Block
 from netspec.language.calls import NODE_LIMIT, Beside, SharedUnlike
 from netspec.language.flow import Callee, WrongInputs
-from netspec.language.references import Layer
+from netspec.language.references import Layer, NotTaken
 from netspec.language.resolve import Resolver, holds_expression
 from netspec.language.rooms import Room
+from netspec.language.step_sections import CALL_KEYS
 from netspec.language.steps import Call, Step
 from netspec.language.tree import Tree
-from netspec.language.validation import WrongValue, advice_on, quoted
+from netspec.language.validation import UnknownKey, WrongValue, advice_on, quoted
 
 if TYPE_CHECKING:
     from netspec.language.initialisation import Plan
@@ -66,17 +67,40 @@ class Siblings:
             return UNKNOWN
         return times
 
-    def beside(self, step: Call, room: Room) -> Beside | None:
+    def beside(self, step: Call, room: Room, *, block: bool) -> Beside | None:
         """How the layer's weights are drawn and computed, and whose they are; None after an error."""
         entries = step.tree.entries
         if "init" not in entries and "share" not in entries and "parametrize" not in entries:
             return NOTHING
+        if self._has_no_own(step, block=block):
+            return None
         shares = None
         if step.section.share is not None:
             shares = self._shared(step, room)
             if shares is None:
                 return None
         return Beside(self._plan(step, room.resolver), self._parametrization(step, room.resolver), shares)
+
+    def _has_no_own(self, step: Call, *, block: bool) -> bool:
+        """Whether something is said of weights that the step does not have; NS202 then."""
+        if not block and step.section.share is None:
+            return False
+        where = "a step of a block" if block else "a step that shares its weights"
+        advice = "write it beside the layers of the block" if block else "write it beside {owner}"
+        found = False
+        for key in ("init", "parametrize"):
+            if step.find(key) is not None and step.tree.value[key] is not None:
+                found = True
+                owner = spell(step.section.share or "")
+                fault = UnknownKey(
+                    key=key,
+                    where=where,
+                    suggestion=None,
+                    known=CALL_KEYS,
+                    advice=advice.format(owner=owner),
+                )
+                self.collector.add(fault.at(step.tree.key_span(key)))
+        return found
 
     def _shared(self, step: Call, room: Room) -> Layer | None:
         path = step.section.share
@@ -93,7 +117,16 @@ class Siblings:
             return found
         if isinstance(found, Layer) and not found.complete:
             return None
-        wrong = WrongValue(key="share", expected="the name of an earlier layer or block", got=quoted(path))
+        if isinstance(found, Layer) and found.absent:
+            self.collector.add(NotTaken(name=spell(path), reason=found.absent).at(place))
+            return None
+        first = next(iter(found.inner), "") if isinstance(found, Layer) else ""
+        wrong = WrongValue(
+            key="share",
+            expected="the name of an earlier layer or block",
+            got=quoted(path),
+            advice=f"name what is in it, such as {spell(f'{path}.{first}')}" if first else "",
+        )
         self.collector.add(wrong.at(place))
         return None
 

@@ -28,6 +28,7 @@ IDLE_LIMIT = 10_000  # steps that add no layer, beyond two for each that does
 
 NOT_TAKEN = "the `if` around it does not hold"
 NO_TIMES = "the step is repeated 0 times"
+NO_ITERATION = "its loop has no iteration"
 
 
 class TooManySteps(Diagnostic):
@@ -90,7 +91,7 @@ class Walker:
         if taken is False or times == 0:
             if not step.is_scope:
                 self._mark((step,), room, _left_out if taken is False else _not_repeated)
-            return Layer(source, step.place, absent="" if source is not None else NOT_TAKEN)
+            return _passed(step, source, taken=taken)
         path = f"{room.prefix}{step.name}"
 
         def once(name: str, source: Value | None) -> Layer:
@@ -147,7 +148,7 @@ class Walker:
     ) -> Layer:
         """The layer of a call on its inputs; None where an error hides what is called, or on what."""
         meant, found = called
-        beside = self.siblings.beside(step, room)
+        beside = self.siblings.beside(step, room, block=isinstance(found, Block))
         if found is None or meant is None or sources is None or beside is None or step.broken:
             if isinstance(found, type) and meant is not None:
                 self.calls.make(found, meant.arguments, meant.place, meant.resolver)
@@ -156,8 +157,7 @@ class Walker:
             return _unknown(step)
         if taken is False or times == 0:
             passed = sources.values[0] if sources.values else None
-            absent = "" if passed is not None else NOT_TAKEN
-            return Layer(passed, step.place, absent=absent)
+            return _passed(step, passed, taken=taken)
         site = Site(step.place, meant.arguments, branches)
         path = f"{room.prefix}{step.name}"
         if isinstance(found, Block):
@@ -217,9 +217,9 @@ class Walker:
             fault = WrongValue(key="a step", expected="an operation", got=quoted(value), computed=True)
             self.collector.add(fault.at(step.place))
             return None
-        if step.arguments is None or step.arguments.value is None:
+        if step.arguments is None or step.arguments.value in (None, {}):
             return value
-        if value.arguments is not None and value.arguments.value is not None:
+        if value.arguments is not None and value.arguments.value not in (None, {}):
             fault = WrongValue(
                 key=spell(step.operation), expected="an operation without arguments here", got=str(value)
             )
@@ -300,7 +300,8 @@ class Walker:
             return _unknown(step)
         inner: dict[str, Layer] = {}
         whole = Layer(None, step.place, inner=inner, path=path)
-        room.names.define(step.name, whole)  # so that an iteration may read what an earlier one gives
+        if "repeat" not in step.tree.entries:
+            room.names.define(step.name, whole)  # so that an iteration may read what an earlier one gives
         self.scopes.append(Scope(path, "list", step.place))
         previous = source
         for number, row in enumerate(rows):
@@ -314,8 +315,7 @@ class Walker:
                 previous, step.place, inner=inside.names.layers, path=f"{path}.{number}"
             )
         whole.value = previous
-        if previous is None:
-            whole.absent = "its loop has no iteration, and nothing comes before it"
+        whole.absent = "" if rows else NO_ITERATION
         return whole
 
     # What is not there
@@ -332,6 +332,14 @@ class Walker:
                     room.names.define(name, make(name, place))
             else:
                 room.names.define(step.name, make(step.name, step.place))
+
+
+def _passed(step: Step, value: Value | None, *, taken: bool) -> Layer:
+    """What stands for a step that is left out: it passes on what it reads, and nothing is inside."""
+    reason = NO_TIMES if taken else NOT_TAKEN
+    if isinstance(step, Loop) or "repeat" in step.tree.entries:
+        return Layer(value, step.place, inner={}, absent=reason)
+    return Layer(value, step.place, absent=reason)
 
 
 def _hidden(name: str, place: Span) -> Layer:

@@ -139,6 +139,7 @@ class AdaptiveAvgPool1d(AdaptiveAvgPool):
 
     Shape:   window i of n covers elements i L // n up to ceil((i + 1) L / n).
     Source:  torch.nn.AdaptiveAvgPool1d; ONNX GlobalAveragePool-1, AveragePool-11, Gather-13, ReduceSum-13.
+    Example: (N, 64, L) -> AdaptiveAvgPool1d: {output_size: 1} -> (N, 64, 1)
     """
 
     output_size: Single
@@ -154,6 +155,7 @@ class AdaptiveAvgPool2d(AdaptiveAvgPool):
 
     Shape:   window i of n covers elements i H // n up to ceil((i + 1) H / n); null keeps an axis.
     Source:  torch.nn.AdaptiveAvgPool2d; ONNX GlobalAveragePool-1, AveragePool-11, Gather-13, ReduceSum-13.
+    Example: (N, 512, H, W) -> AdaptiveAvgPool2d: {output_size: 1} -> (N, 512, 1, 1)
     """
 
     output_size: OutputPair
@@ -169,6 +171,7 @@ class AdaptiveAvgPool3d(AdaptiveAvgPool):
 
     Shape:   window i of n covers elements i D // n up to ceil((i + 1) D / n); null keeps an axis.
     Source:  torch.nn.AdaptiveAvgPool3d; ONNX GlobalAveragePool-1, AveragePool-11, Gather-13, ReduceSum-13.
+    Example: (N, 16, 8, 30, 30) -> AdaptiveAvgPool3d: {output_size: [null, 7, 7]} -> (N, 16, 8, 7, 7)
     """
 
     output_size: OutputTriple
@@ -185,6 +188,7 @@ class AdaptiveMaxPool1d(AdaptiveMaxPool):
     Shape:   window i of n covers elements i L // n up to ceil((i + 1) L / n).
     Ports:   output; indices (int64, along the sequence) with return_indices.
     Source:  torch.nn.AdaptiveMaxPool1d; ONNX GlobalMaxPool-1, MaxPool-12, Gather-13, ReduceMax-13, ArgMax-13.
+    Example: (N, 64, 100) -> AdaptiveMaxPool1d: {output_size: 7} -> (N, 64, 7)
     """
 
     output_size: Single
@@ -201,6 +205,7 @@ class AdaptiveMaxPool2d(AdaptiveMaxPool):
     Shape:   window i of n covers elements i H // n up to ceil((i + 1) H / n); null keeps an axis.
     Ports:   output; indices (int64, flat within each H x W plane) with return_indices.
     Source:  torch.nn.AdaptiveMaxPool2d; ONNX GlobalMaxPool-1, MaxPool-12, Gather-13, ReduceMax-13, ArgMax-13.
+    Example: (N, 512, 13, 13) -> AdaptiveMaxPool2d: {output_size: 6} -> (N, 512, 6, 6)
     """
 
     output_size: OutputPair
@@ -217,6 +222,7 @@ class AdaptiveMaxPool3d(AdaptiveMaxPool):
     Shape:   window i of n covers elements i D // n up to ceil((i + 1) D / n); null keeps an axis.
     Ports:   output; indices (int64, flat within each D x H x W volume) with return_indices.
     Source:  torch.nn.AdaptiveMaxPool3d; ONNX GlobalMaxPool-1, MaxPool-12, Gather-13, ReduceMax-13, ArgMax-13.
+    Example: (N, 16, D, H, W) -> AdaptiveMaxPool3d: {output_size: 1} -> (N, 16, 1, 1, 1)
     """
 
     output_size: OutputTriple

@@ -29,16 +29,19 @@ class MultiheadAttention(Attending, Sequential):
     with one input it is self-attention. Masks are true where a key takes no part, or real numbers that
     are added to the scores: key_padding_mask (N, S), attn_mask (L, S) or (N * num_heads, L, S).
     `is_causal` makes the mask (L, S) itself, so that no query sees a key after its own place.
-    `need_weights` (here false where it is left out) adds the port `weights`: the mean attention of the
-    heads (N, L, S), or with average_attn_weights false (N, num_heads, L, S).
+    `need_weights` is false where it is left out, unlike in torch.
 
     A query that masks keep from every key gets zeros from the heads, in training and in evaluation; with
     need_weights NaN. torch's own module evaluates to NaN or to zeros, as its path in C++ is taken or not.
 
+    Ports:   output; weights with need_weights: the mean attention of the heads (N, L, S), or with
+             average_attn_weights false of each of them (N, num_heads, L, S).
     Cost:    E (2 L E + S (kdim + vdim) + 2 L S) multiply-adds a sequence, S counted with added keys.
     Errors:  NS380 num_heads must divide E; NS381 the mask's shape; NS382 a mask beside is_causal; NS384
              key and value, or their batches, differ; NS383 (warning) the batch stands first.
     Source:  torch.nn.MultiheadAttention; ONNX MatMul-13 and Softmax-13.
+    Example: query (N, T, 64), attn_mask (T, T) of bool
+             -> MultiheadAttention: {num_heads: 4, batch_first: true} -> (N, T, 64)
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("query", "key", "value", "key_padding_mask", "attn_mask")
@@ -208,6 +211,7 @@ class ScaledDotProductAttention(Attending):
     Errors:  NS381 the mask's shape; NS382 a mask beside is_causal; NS384 inputs that do not fit each other;
              NS388 heads that cannot be shared.
     Source:  torch.nn.functional.scaled_dot_product_attention; ONNX MatMul-13 and Softmax-13.
+    Example: (N, 8, T, 64), (N, 8, S, 64), (N, 8, S, 64) -> ScaledDotProductAttention -> (N, 8, T, 64)
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("query", "key", "value", "attn_mask")

@@ -143,6 +143,7 @@ class AvgPool1d(AvgPool):
              within the input and its padding).
     Errors:  NS302 the window exceeds the padded input; NS311 padding over half of the kernel.
     Source:  torch.nn.AvgPool1d; ONNX AveragePool-11 (-19, -22), Pad-13.
+    Example: (N, 64, 1000) -> AvgPool1d: {kernel_size: 4} -> (N, 64, 250)
     """
 
     kernel_size: Single
@@ -163,6 +164,7 @@ class AvgPool2d(AvgPool):
              input (count_include_pad: within the input and its padding).
     Errors:  NS302 the window exceeds the padded input; NS311 padding over half of the kernel.
     Source:  torch.nn.AvgPool2d; ONNX AveragePool-11 (-19, -22), Pad-13.
+    Example: (N, 64, H, W) -> AvgPool2d: {kernel_size: 2} -> (N, 64, H // 2, W // 2)
     """
 
     kernel_size: Pair
@@ -187,6 +189,7 @@ class AvgPool3d(AvgPool):
              input (count_include_pad: within the input and its padding).
     Errors:  NS302 the window exceeds the padded input; NS311 padding over half of the kernel.
     Source:  torch.nn.AvgPool3d; ONNX AveragePool-11 (-19, -22), Pad-13.
+    Example: (N, 16, 8, 32, 32) -> AvgPool3d: {kernel_size: 2} -> (N, 16, 4, 16, 16)
     """
 
     kernel_size: Triple
@@ -229,6 +232,7 @@ class LPPool1d(LPPool):
              its elements as if they were k.
     Errors:  NS302 the window exceeds the input.
     Source:  torch.nn.LPPool1d; ONNX AveragePool-11 (-19, -22), Pow-15.
+    Example: (N, 64, 1000) -> LPPool1d: {norm_type: 2, kernel_size: 4} -> (N, 64, 250)
     """
 
     kernel_size: Single
@@ -248,6 +252,7 @@ class LPPool2d(LPPool):
              end counts its elements as if they were as many as the kernel's.
     Errors:  NS302 the window exceeds the input.
     Source:  torch.nn.LPPool2d; ONNX AveragePool-11 (-19, -22), Pow-15.
+    Example: (N, 64, 28, 28) -> LPPool2d: {norm_type: 2, kernel_size: 2} -> (N, 64, 14, 14)
     """
 
     kernel_size: Pair
@@ -266,6 +271,7 @@ class LPPool3d(LPPool):
              the end counts its elements as if they were as many as the kernel's.
     Errors:  NS302 the window exceeds the input.
     Source:  torch.nn.LPPool3d; ONNX AveragePool-11 (-19, -22), Pow-15.
+    Example: (N, 16, 8, 32, 32) -> LPPool3d: {norm_type: 2, kernel_size: 2} -> (N, 16, 4, 16, 16)
     """
 
     kernel_size: Triple

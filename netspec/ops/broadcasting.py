@@ -41,6 +41,21 @@ class CannotCombine(Diagnostic):
         return f"dimension {self.axis} is {sizes}"
 
     @property
+    def projection(self) -> str:
+        """The arguments of the convolution that makes one image as the other; empty if none does."""
+        images = []
+        for image in (self.first, self.other):
+            sizes = [size for size in image.known[1:] if isinstance(size, int)]
+            if len(sizes) < 3:
+                return ""
+            images.append(sizes)
+        (channels, *small), (_, *large) = sorted(images, key=lambda sizes: sizes[1:])
+        stride = -(-large[0] // small[0])
+        if [(size - 1) // stride + 1 for size in large] != small:
+            return ""
+        return f"out_channels: {channels}, kernel_size: 1" + (f", stride: {stride}" if stride > 1 else "")
+
+    @property
     def help(self) -> str:
         if (
             self.axis == -3
@@ -49,7 +64,7 @@ class CannotCombine(Diagnostic):
             and isinstance(self.left, int)
             and isinstance(self.right, int)
         ):
-            return "project one of them with Conv2d: {{out_channels: {left}, kernel_size: 1}}"
+            return "project one of them with Conv2d: {{{projection}}}" if self.projection else ""
         return "make the two sizes equal; only a size of 1 stretches to another"
 
 

@@ -190,6 +190,7 @@ class Conv1d(Convolution):
     Errors:  NS302 the window exceeds the padded input; NS304 groups must divide both channel counts;
              NS309 same with a stride; NS310 reflect or circular padding wider than the input.
     Source:  torch.nn.Conv1d; ONNX Conv-11, Pad-13 (Pad-19 for wrap) for the modes other than zeros.
+    Example: (N, 1, 16000) -> Conv1d: {out_channels: 64, kernel_size: 80, stride: 4} -> (N, 64, 3981)
     """
 
     kernel_size: Single
@@ -212,6 +213,7 @@ class Conv2d(Convolution):
     Errors:  NS302 the window exceeds the padded input; NS304 groups must divide both channel counts;
              NS309 same with a stride; NS310 reflect or circular padding wider than the input.
     Source:  torch.nn.Conv2d; ONNX Conv-11, Pad-13 (Pad-19 for wrap) for the modes other than zeros.
+    Example: (N, 3, 32, 32) -> Conv2d: {out_channels: 8, kernel_size: 3} -> (N, 8, 30, 30)
     """
 
     kernel_size: Pair
@@ -234,6 +236,8 @@ class Conv3d(Convolution):
     Errors:  NS302 the window exceeds the padded input; NS304 groups must divide both channel counts;
              NS309 same with a stride; NS310 reflect or circular padding wider than the input.
     Source:  torch.nn.Conv3d; ONNX Conv-11, Pad-13 (Pad-19 for wrap) for the modes other than zeros.
+    Example: (N, 1, 16, 64, 64) -> Conv3d: {out_channels: 8, kernel_size: 3, padding: same}
+             -> (N, 8, 16, 64, 64)
     """
 
     kernel_size: Triple

@@ -106,6 +106,7 @@ class MaxPool1d(MaxPool):
     Errors:  NS302 the window exceeds the padded input; NS311 padding over half of the kernel;
              NS319 a dilated window that lies in padding alone.
     Source:  torch.nn.MaxPool1d; ONNX MaxPool-12.
+    Example: (N, 64, 1000) -> MaxPool1d: {kernel_size: 4} -> (N, 64, 250)
     """
 
     kernel_size: Single
@@ -127,6 +128,8 @@ class MaxPool2d(MaxPool):
     Errors:  NS302 the window exceeds the padded input; NS311 padding over half of the kernel;
              NS319 a dilated window that lies in padding alone.
     Source:  torch.nn.MaxPool2d; ONNX MaxPool-12.
+    Example: (N, 64, 28, 28) -> MaxPool2d: {kernel_size: 2, return_indices: true}
+             -> (N, 64, 14, 14), indices (N, 64, 14, 14) of int64
     """
 
     kernel_size: Pair
@@ -148,6 +151,7 @@ class MaxPool3d(MaxPool):
     Errors:  NS302 the window exceeds the padded input; NS311 padding over half of the kernel;
              NS319 a dilated window that lies in padding alone.
     Source:  torch.nn.MaxPool3d; ONNX MaxPool-12.
+    Example: (N, 16, 8, 32, 32) -> MaxPool3d: {kernel_size: [1, 2, 2]} -> (N, 16, 8, 16, 16)
     """
 
     kernel_size: Triple

@@ -71,6 +71,7 @@ class ConstantPad1d(ConstantPad):
     Shape:   L' = L + left + right.
     Errors:  NS325 negative padding that leaves nothing; NS321 a value that the element type cannot hold.
     Source:  torch.nn.ConstantPad1d; ONNX Pad-13.
+    Example: (N, 8, 100) -> ConstantPad1d: {padding: [2, 0], value: 1.0} -> (N, 8, 102)
     """
 
     padding: LengthEnds
@@ -82,6 +83,7 @@ class ConstantPad2d(ConstantPad):
     Shape:   H' = H + top + bottom; W' = W + left + right.
     Errors:  NS325 negative padding that leaves nothing; NS321 a value that the element type cannot hold.
     Source:  torch.nn.ConstantPad2d; ONNX Pad-13.
+    Example: (N, 3, 32, 32) -> ConstantPad2d: {padding: 2, value: -1.0} -> (N, 3, 36, 36)
     """
 
     padding: PlaneEnds
@@ -93,6 +95,7 @@ class ConstantPad3d(ConstantPad):
     Shape:   D' = D + front + back; H' = H + top + bottom; W' = W + left + right.
     Errors:  NS325 negative padding that leaves nothing; NS321 a value that the element type cannot hold.
     Source:  torch.nn.ConstantPad3d; ONNX Pad-13.
+    Example: (N, 1, 8, 8, 8) -> ConstantPad3d: {padding: 1, value: 0.5} -> (N, 1, 10, 10, 10)
     """
 
     padding: VolumeEnds
@@ -104,6 +107,7 @@ class ZeroPad1d(PadLayer):
     Shape:   L' = L + left + right.
     Errors:  NS325 negative padding that leaves nothing.
     Source:  torch.nn.ZeroPad1d; ONNX Pad-13.
+    Example: (N, 8, 100) -> ZeroPad1d: {padding: [3, 0]} -> (N, 8, 103)
     """
 
     mode = "constant"
@@ -117,6 +121,7 @@ class ZeroPad2d(PadLayer):
     Shape:   H' = H + top + bottom; W' = W + left + right.
     Errors:  NS325 negative padding that leaves nothing.
     Source:  torch.nn.ZeroPad2d; ONNX Pad-13.
+    Example: (N, 3, 32, 32) -> ZeroPad2d: {padding: [0, 1, 0, 1]} -> (N, 3, 33, 33)
     """
 
     mode = "constant"
@@ -130,6 +135,7 @@ class ZeroPad3d(PadLayer):
     Shape:   D' = D + front + back; H' = H + top + bottom; W' = W + left + right.
     Errors:  NS325 negative padding that leaves nothing.
     Source:  torch.nn.ZeroPad3d; ONNX Pad-13.
+    Example: (N, 1, 8, 8, 8) -> ZeroPad3d: {padding: 1} -> (N, 1, 10, 10, 10)
     """
 
     mode = "constant"
@@ -143,6 +149,7 @@ class ReflectionPad1d(PadLayer):
     Shape:   L' = L + left + right.
     Errors:  NS310 padding as wide as the input; NS325 negative padding that leaves nothing.
     Source:  torch.nn.ReflectionPad1d; ONNX Pad-13.
+    Example: (N, 8, 100) -> ReflectionPad1d: {padding: 2} -> (N, 8, 104)
     """
 
     mode = "reflect"
@@ -156,6 +163,7 @@ class ReflectionPad2d(PadLayer):
     Shape:   H' = H + top + bottom; W' = W + left + right.
     Errors:  NS310 padding as wide as the input; NS325 negative padding that leaves nothing.
     Source:  torch.nn.ReflectionPad2d; ONNX Pad-13.
+    Example: (N, 3, H, W) -> ReflectionPad2d: {padding: 3} -> (N, 3, H + 6, W + 6)
     """
 
     mode = "reflect"
@@ -169,6 +177,7 @@ class ReflectionPad3d(PadLayer):
     Shape:   D' = D + front + back; H' = H + top + bottom; W' = W + left + right.
     Errors:  NS310 padding as wide as the input; NS325 negative padding that leaves nothing.
     Source:  torch.nn.ReflectionPad3d; ONNX Pad-13.
+    Example: (N, 1, 8, 8, 8) -> ReflectionPad3d: {padding: 1} -> (N, 1, 10, 10, 10)
     """
 
     mode = "reflect"
@@ -182,6 +191,7 @@ class ReplicationPad1d(PadLayer):
     Shape:   L' = L + left + right.
     Errors:  NS325 negative padding that leaves nothing.
     Source:  torch.nn.ReplicationPad1d; ONNX Pad-13.
+    Example: (N, 8, 100) -> ReplicationPad1d: {padding: 2} -> (N, 8, 104)
     """
 
     mode = "replicate"
@@ -195,6 +205,7 @@ class ReplicationPad2d(PadLayer):
     Shape:   H' = H + top + bottom; W' = W + left + right.
     Errors:  NS325 negative padding that leaves nothing.
     Source:  torch.nn.ReplicationPad2d; ONNX Pad-13.
+    Example: (N, 3, 32, 32) -> ReplicationPad2d: {padding: [1, 1, 0, 0]} -> (N, 3, 32, 34)
     """
 
     mode = "replicate"
@@ -208,6 +219,7 @@ class ReplicationPad3d(PadLayer):
     Shape:   D' = D + front + back; H' = H + top + bottom; W' = W + left + right.
     Errors:  NS325 negative padding that leaves nothing.
     Source:  torch.nn.ReplicationPad3d; ONNX Pad-13.
+    Example: (N, 1, 8, 8, 8) -> ReplicationPad3d: {padding: 1} -> (N, 1, 10, 10, 10)
     """
 
     mode = "replicate"
@@ -221,6 +233,7 @@ class CircularPad1d(PadLayer):
     Shape:   L' = L + left + right.
     Errors:  NS310 padding wider than the input; NS325 negative padding that leaves nothing.
     Source:  torch.nn.CircularPad1d; ONNX Pad-19; before it Slice-13 and Concat-13.
+    Example: (N, 8, 100) -> CircularPad1d: {padding: 2} -> (N, 8, 104)
     """
 
     mode = "circular"
@@ -234,6 +247,7 @@ class CircularPad2d(PadLayer):
     Shape:   H' = H + top + bottom; W' = W + left + right.
     Errors:  NS310 padding wider than the input; NS325 negative padding that leaves nothing.
     Source:  torch.nn.CircularPad2d; ONNX Pad-19; before it Slice-13 and Concat-13.
+    Example: (N, 3, 32, 64) -> CircularPad2d: {padding: [1, 1, 0, 0]} -> (N, 3, 32, 66)
     """
 
     mode = "circular"
@@ -247,6 +261,7 @@ class CircularPad3d(PadLayer):
     Shape:   D' = D + front + back; H' = H + top + bottom; W' = W + left + right.
     Errors:  NS310 padding wider than the input; NS325 negative padding that leaves nothing.
     Source:  torch.nn.CircularPad3d; ONNX Pad-19; before it Slice-13 and Concat-13.
+    Example: (N, 1, 8, 8, 8) -> CircularPad3d: {padding: 1} -> (N, 1, 10, 10, 10)
     """
 
     mode = "circular"

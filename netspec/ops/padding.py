@@ -72,6 +72,7 @@ class Pad(Padding):
              NS321 a value that the element type cannot hold; NS324 other than two numbers a dimension;
              NS325 negative padding that leaves nothing; NS326 a value where the padding is copied.
     Source:  torch.nn.functional.pad; ONNX Pad-13 (-18, -19 for wrap).
+    Example: (N, 3, 32, 32) -> Pad: {pad: [1, 1, 2, 2], mode: reflect} -> (N, 3, 36, 34)
     """
 
     amounts = "pad"

@@ -96,6 +96,7 @@ class Unfold(Op):
     Shape:   L' = H' W' blocks, H' = (H + 2 p - d (k - 1) - 1) // s + 1; W' likewise.
     Errors:  NS302 the block exceeds the padded input.
     Source:  torch.nn.Unfold; ONNX Slice-13, Concat-13, Reshape-14.
+    Example: (N, 3, 224, 224) -> Unfold: {kernel_size: 16, stride: 16} -> (N, 768, 196)
     """
 
     kernel_size: Pair
@@ -155,6 +156,7 @@ class Fold(Op):
     Errors:  NS306 symbolic channels; NS327 channels that blocks do not divide; NS328 another number of blocks
              than fit; NS329 the block exceeds the padded output.
     Source:  torch.nn.Fold; ONNX Col2Im-18; before it Gather-13, Pad-13, Sum-13.
+    Example: (N, 768, 196) -> Fold: {output_size: [224, 224], kernel_size: 16, stride: 16} -> (N, 3, 224, 224)
     """
 
     output_size: ImageSize

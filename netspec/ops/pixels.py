@@ -81,6 +81,7 @@ class PixelShuffle(Op):
 
     Errors:  NS301 no image; NS337 the channels are no multiple of r².
     Source:  torch.nn.PixelShuffle; ONNX DepthToSpace-13, else Reshape and Transpose.
+    Example: (N, 64, H, W) -> PixelShuffle: {upscale_factor: 2} -> (N, 16, 2*H, 2*W)
     """
 
     upscale_factor: PositiveInt
@@ -122,6 +123,7 @@ class PixelUnshuffle(Op):
 
     Errors:  NS301 no image; NS338 r divides not both height and width.
     Source:  torch.nn.PixelUnshuffle; ONNX Reshape-14 and Transpose-13.
+    Example: (N, 3, 224, 224) -> PixelUnshuffle: {downscale_factor: 2} -> (N, 12, 112, 112)
     """
 
     downscale_factor: PositiveInt
@@ -160,6 +162,7 @@ class ChannelShuffle(Op):
 
     Errors:  NS301 no axis behind the channels; NS304 the groups do not divide the channels.
     Source:  torch.nn.ChannelShuffle; ONNX Gather-13, of a symbolic number of channels Reshape and Transpose.
+    Example: (N, 240, 28, 28) -> ChannelShuffle: {groups: 3} -> (N, 240, 28, 28)
     """
 
     groups: PositiveInt

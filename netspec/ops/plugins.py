@@ -113,8 +113,7 @@ def installed(name: str) -> type[Op] | None:
     found = entries().get(name)
     if found is None:
         return None
-    package = found.dist.name if found.dist is not None else found.value
-    origin = f"the package {printable(package)}"
+    origin = package(found)
     try:
         operation = found.load()
     except Exception as error:  # as in a plugin file
@@ -124,6 +123,11 @@ def installed(name: str) -> type[Op] | None:
         reason = f"its class is called {checked.__name__}"
         raise DiagnosticError(NotAnOperation(origin=origin, name=spell(name), reason=reason))
     return checked
+
+
+def package(entry: EntryPoint) -> str:
+    """The package that an entry point is of, in words."""
+    return f"the package {printable(entry.dist.name if entry.dist is not None else entry.value)}"
 
 
 @cache

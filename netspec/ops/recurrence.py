@@ -226,13 +226,15 @@ class RNN(Recurrent):
     """Plain recurrence, (L, N, C), (D * num_layers, N, H) -> (L, N, D * H).
 
     h' = tanh(W x + b + R h + c) step by step, or with max(0, .) for tanh; layer upon layer, D = 2 where it
-    is bidirectional, else 1. With `batch_first` the sequences are (N, L, C); states keep their layout.
-    The port `h_n` has the last states. An initial state left out is zero.
+    is bidirectional, else 1. With `batch_first` the sequences are (N, L, C); states keep their layout. An
+    initial state left out is zero.
 
+    Ports:   output; h_n (D * num_layers, N, H), the last states.
     Cost:    H (C + H) multiply-adds a step, for every layer and direction; C is D * H behind the first.
     Errors:  NS385 a state's shape; NS305 input_size differs from C; NS306 C is symbolic; NS383 (warning)
              the batch stands first; NS386 (warning) dropout with one layer.
     Source:  torch.nn.RNN; ONNX RNN-14.
+    Example: (N, T, 40) -> RNN: {hidden_size: 64, batch_first: true} -> (N, T, 64), h_n (1, N, 64)
     """
 
     order = (0,)
@@ -260,13 +262,15 @@ class GRU(Recurrent):
 
     r, z = sigmoid(W x + b + R h + c), n = tanh(W x + b + r (R h + c)), h' = (1 - z) n + z h step by step;
     layer upon layer, D = 2 where it is bidirectional, else 1. With `batch_first` the sequences are
-    (N, L, C); states keep their layout. The port `h_n` has the last states. An initial state left out is
-    zero.
+    (N, L, C); states keep their layout. An initial state left out is zero.
 
+    Ports:   output; h_n (D * num_layers, N, H), the last states.
     Cost:    3 H (C + H) multiply-adds a step, for every layer and direction; C is D * H behind the first.
     Errors:  NS385 a state's shape; NS305 input_size differs from C; NS306 C is symbolic; NS383 (warning)
              the batch stands first; NS386 (warning) dropout with one layer.
     Source:  torch.nn.GRU; ONNX GRU-14 with linear_before_reset, its gates z, r, h.
+    Example: (N, T, 40) -> GRU: {hidden_size: 64, bidirectional: true, batch_first: true}
+             -> (N, T, 128), h_n (2, N, 64)
     """
 
     order = (1, 0, 2)
@@ -294,14 +298,17 @@ class LSTM(Recurrent):
     i, f, o = sigmoid(W x + b + R h + c), g = tanh(W x + b + R h + c), c' = f c + i g, h' = o tanh(c') step by
     step, or V o tanh(c') of width P = proj_size where that is not 0, else P = H; layer upon layer, D = 2
     where it is bidirectional, else 1. With `batch_first` the sequences are (N, L, C); states keep their
-    layout. The ports `h_n` and `c_n` have the last states. An initial state left out is zero.
+    layout. An initial state left out is zero.
 
+    Ports:   output; h_n (D * num_layers, N, P) and c_n (D * num_layers, N, H), the last states.
     Cost:    4 H (C + P) multiply-adds a step, and H P where it projects, for every layer and direction; C is
              D * P behind the first.
     Errors:  NS385 a state's shape; NS387 proj_size not below hidden_size; NS305 input_size differs from C;
              NS306 C is symbolic; NS383 (warning) the batch stands first; NS386 (warning) dropout with one
              layer.
     Source:  torch.nn.LSTM; ONNX LSTM-14, its gates i, o, f, c. It has no projection: there R V is one matrix.
+    Example: (N, T, 40) -> LSTM: {hidden_size: 64, batch_first: true}
+             -> (N, T, 64), h_n (1, N, 64), c_n (1, N, 64)
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("input", "h_0", "c_0")

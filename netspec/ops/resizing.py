@@ -32,6 +32,7 @@ class Upsample(Resizing):
              where nothing is interpolated; NS342 too few or too many numbers; NS343 a symbolic size that
              PyTorch rounds as no file can say; NS344 nothing is left.
     Source:  torch.nn.Upsample; ONNX Resize-13, -18, -19; area: as AdaptiveAvgPool.
+    Example: (N, 64, H, W) -> Upsample: {scale_factor: 2.0, mode: bilinear} -> (N, 64, 2*H, 2*W)
     """
 
     mode: ModeName = "nearest"
@@ -65,6 +66,7 @@ class Resize(Upsample):
     Errors:  NS339 to NS344 as Upsample has them; NS341 antialias with another mode than bilinear or bicubic.
     Source:  torch.nn.functional.interpolate; ONNX Resize-13, -18, -19; area: as AdaptiveAvgPool; antialias:
              MatMul-13, since engines disagree on Resize's.
+    Example: (N, 3, 64, 64) -> Resize: {size: [32, 32], mode: bilinear, antialias: true} -> (N, 3, 32, 32)
     """
 
     antialias: Bool = False
@@ -83,6 +85,7 @@ class UpsamplingNearest2d(Resizing):
     Errors:  NS339 size and scale_factor both, or neither; NS342 too few or too many numbers; NS343 a symbolic
              size that PyTorch rounds as no file can say; NS344 nothing is left.
     Source:  torch.nn.UpsamplingNearest2d; ONNX Resize-13, -18, -19.
+    Example: (N, 64, 14, 14) -> UpsamplingNearest2d: {scale_factor: 2.0} -> (N, 64, 28, 28)
     """
 
     scale_factor: FactorPair = None
@@ -103,6 +106,7 @@ class UpsamplingBilinear2d(Resizing):
     Errors:  NS339 size and scale_factor both, or neither; NS342 too few or too many numbers; NS343 a symbolic
              size that PyTorch rounds as no file can say; NS344 nothing is left.
     Source:  torch.nn.UpsamplingBilinear2d; ONNX Resize-13, -18, -19.
+    Example: (N, 64, 14, 14) -> UpsamplingBilinear2d: {size: [28, 28]} -> (N, 64, 28, 28)
     """
 
     scale_factor: FactorPair = None

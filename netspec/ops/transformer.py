@@ -145,6 +145,7 @@ class TransformerEncoderLayer(TransformerLayer):
     Errors:  NS380 nhead must divide E; NS381 a mask's shape; NS382 a mask beside is_causal; NS383 (warning)
              the batch stands first.
     Source:  torch.nn.TransformerEncoderLayer; ONNX MatMul-13, Softmax-13 and LayerNormalization-17.
+    Example: (N, T, 256) -> TransformerEncoderLayer: {nhead: 4, batch_first: true} -> (N, T, 256)
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("src", "src_mask", "src_key_padding_mask")
@@ -222,6 +223,7 @@ class TransformerDecoderLayer(TransformerLayer):
     Errors:  NS380 nhead must divide E; NS381 a mask's shape; NS382 a mask beside the flag that makes it;
              NS384 sequences and memory that do not fit; NS383 (warning) the batch stands first.
     Source:  torch.nn.TransformerDecoderLayer; ONNX MatMul-13, Softmax-13 and LayerNormalization-17.
+    Example: (N, T, 256), (N, S, 256) -> TransformerDecoderLayer: {nhead: 4, batch_first: true} -> (N, T, 256)
     """
 
     arguments: ClassVar[tuple[str, ...]] = (

@@ -185,6 +185,8 @@ class ConvTranspose1d(TransposedConvolution):
     Errors:  NS304 groups must divide both channel counts; NS322 output_padding not below the stride or the
              dilation; NS323 padding that takes the whole output away.
     Source:  torch.nn.ConvTranspose1d; ONNX ConvTranspose-11.
+    Example: (N, 32, 100) -> ConvTranspose1d: {out_channels: 16, kernel_size: 4, stride: 2, padding: 1}
+             -> (N, 16, 200)
     """
 
     kernel_size: Single
@@ -207,6 +209,8 @@ class ConvTranspose2d(TransposedConvolution):
     Errors:  NS304 groups must divide both channel counts; NS322 output_padding not below the stride or the
              dilation; NS323 padding that takes the whole output away.
     Source:  torch.nn.ConvTranspose2d; ONNX ConvTranspose-11.
+    Example: (N, 64, 14, 14) -> ConvTranspose2d: {out_channels: 32, kernel_size: 2, stride: 2}
+             -> (N, 32, 28, 28)
     """
 
     kernel_size: Pair
@@ -229,6 +233,8 @@ class ConvTranspose3d(TransposedConvolution):
     Errors:  NS304 groups must divide both channel counts; NS322 output_padding not below the stride or the
              dilation; NS323 padding that takes the whole output away.
     Source:  torch.nn.ConvTranspose3d; ONNX ConvTranspose-11.
+    Example: (N, 16, 8, 8, 8) -> ConvTranspose3d: {out_channels: 8, kernel_size: 2, stride: 2}
+             -> (N, 8, 16, 16, 16)
     """
 
     kernel_size: Triple

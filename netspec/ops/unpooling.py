@@ -168,6 +168,8 @@ class MaxUnpool1d(MaxUnpool):
     Errors:  NS333 no indices of a pool; NS334 not one index for each value; NS335 a window that does not lead
              to the pool's input; NS336 overlapping windows (a warning).
     Source:  torch.nn.MaxUnpool1d; ONNX ScatterElements-16, -18.
+    Example: (N, 8, 100) -> MaxPool1d: {kernel_size: 2, return_indices: true} -> MaxUnpool1d: {kernel_size: 2}
+             -> (N, 8, 100)
     """
 
     kernel_size: Single
@@ -187,6 +189,8 @@ class MaxUnpool2d(MaxUnpool):
     Errors:  NS333 no indices of a pool; NS334 not one index for each value; NS335 a window that does not lead
              to the pool's input; NS336 overlapping windows (a warning).
     Source:  torch.nn.MaxUnpool2d; ONNX ScatterElements-16, -18.
+    Example: (N, 8, 28, 28) -> MaxPool2d: {kernel_size: 2, return_indices: true}
+             -> MaxUnpool2d: {kernel_size: 2} -> (N, 8, 28, 28)
     """
 
     kernel_size: Pair
@@ -206,6 +210,8 @@ class MaxUnpool3d(MaxUnpool):
     Errors:  NS333 no indices of a pool; NS334 not one index for each value; NS335 a window that does not lead
              to the pool's input; NS336 overlapping windows (a warning).
     Source:  torch.nn.MaxUnpool3d; ONNX ScatterElements-16, -18.
+    Example: (N, 8, 7, 9, 9) -> MaxPool3d: {kernel_size: 2, return_indices: true}
+             -> MaxUnpool3d: {kernel_size: 2} -> (N, 8, 7, 9, 9)
     """
 
     kernel_size: Triple

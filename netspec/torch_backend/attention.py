@@ -23,8 +23,7 @@ def added(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
 
 def causal(length: int, source: int, like: Tensor) -> Tensor:
     """The mask (L, S) to add that hides from a query the keys behind its own place."""
-    hidden = torch.full((length, source), -torch.inf, dtype=like.dtype, device=like.device)
-    return hidden.triu(diagonal=1)
+    return like.new_full((length, source), -torch.inf).triu(diagonal=1)
 
 
 class MultiheadAttention(nn.MultiheadAttention):
@@ -75,14 +74,26 @@ class MultiheadAttention(nn.MultiheadAttention):
 class ScaledDotProductAttention(nn.Module):
     """torch.nn.functional.scaled_dot_product_attention, with dropout in training alone."""
 
-    def __init__(self, dropout_p: float, is_causal: bool, scale: float | None, enable_gqa: bool) -> None:
+    def __init__(
+        self,
+        dropout_p: float,
+        is_causal: bool,
+        scale: float | None,
+        enable_gqa: bool,
+    ) -> None:
         super().__init__()
         self.dropout_p = dropout_p
         self.is_causal = is_causal
         self.scale = scale
         self.enable_gqa = enable_gqa
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+    ) -> Tensor:
         return F.scaled_dot_product_attention(
             query,
             key,

@@ -22,7 +22,8 @@ class StochasticDepth(nn.Module):
             return x
         kept = 1 - self.p
         draws = x.shape[0] if self.mode == "row" else 1
-        noise = torch.empty((draws,) + (1,) * (x.ndim - 1), dtype=x.dtype, device=x.device).bernoulli_(kept)
+        shape = (draws,) + (1,) * (x.ndim - 1)
+        noise = torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(kept)
         if kept > 0:
             noise.div_(kept)
         return x * noise

@@ -18,19 +18,29 @@ class TransformerEncoderLayer(nn.TransformerEncoderLayer):
         self.activation_relu_or_gelu = 0  # what torch asks before it takes that path
 
     def forward(  # type: ignore[override]
-        self, src: Tensor, src_mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None
+        self,
+        src: Tensor,
+        src_mask: Tensor | None = None,
+        src_key_padding_mask: Tensor | None = None,
     ) -> Tensor:
         if self.is_causal:
             length = src.shape[1 if self.self_attn.batch_first else 0]
             src_mask = causal(length, length, src)
+        mask = added(src_mask, src.dtype)
         padding = added(src_key_padding_mask, src.dtype)
-        return super().forward(src, added(src_mask, src.dtype), padding, is_causal=self.is_causal)
+        return super().forward(src, mask, padding, is_causal=self.is_causal)
 
 
 class TransformerDecoderLayer(nn.TransformerDecoderLayer):
     """torch's, with masks of real numbers."""
 
-    def __init__(self, *, tgt_is_causal: bool, memory_is_causal: bool, **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        tgt_is_causal: bool,
+        memory_is_causal: bool,
+        **arguments: Any,
+    ) -> None:
         super().__init__(**arguments)
         self.tgt_is_causal = tgt_is_causal
         self.memory_is_causal = memory_is_causal

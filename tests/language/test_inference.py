@@ -142,7 +142,7 @@ def test_comparisons_in_conditions_see_the_bounds() -> None:
         "Conv2d: {out_channels: 0, kernel_size: 3}",
         "Conv2d: {kernel_size: 3}",
         "Conv2d: {out_channels: $nothing, kernel_size: 3}",
-        "Conv3D: {out_channels: 8, kernel_size: 3}",
+        "Conv2D: {out_channels: 8, kernel_size: 3}",
         "Linear: {out_features: 3, in_features: 7}",
         "Conv2d: 8",
         "$op",

@@ -296,7 +296,7 @@ GOOD = {
         },
         {
             "for": {"width": "$several", "number": "range($n - 3)"},
-            "do": [{"Flatten": {"start_dim": "$number"}}],
+            "do": [{"Softmax": {"dim": "$number"}}],
         },
         {"for": [{"a": 1, "b": None}, {"a": 2, "b": "x"}], "do": [], "name": "rows", "from": "prev"},
         {"for": [], "do": ["ReLU"], "repeat": 3},

@@ -11,6 +11,7 @@ import torch
 import netspec
 from netspec.ir.graph import Graph
 from netspec.torch_backend.build import build
+from netspec.torch_backend.dtypes import torch_dtype
 
 SPECS = Path(__file__).parents[2] / "specs"
 
@@ -52,8 +53,18 @@ def module_of(graph: Graph, **options: Any) -> Any:
     return build(graph, **options)
 
 
+SIZES = {"H": 64, "W": 96, "length": 5, "samples": 4_000}
+
+
 def feeds(graph: Graph, batch: int = 3) -> tuple[torch.Tensor, ...]:
-    """Normal inputs."""
+    """Normal inputs; of integers and truth values zeros and ones."""
     generator = torch.Generator().manual_seed(0)
-    shapes = [item.value.type.bind({"batch": batch}) for item in graph.inputs]
-    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
+    drawn = []
+    for item in graph.inputs:
+        shape = item.value.type.bind(SIZES | {"batch": batch})
+        dtype = torch_dtype(item.value.type.dtype)
+        if dtype.is_floating_point:
+            drawn.append(torch.randn(shape, generator=generator, dtype=dtype))
+        else:
+            drawn.append(torch.randint(0, 2, shape, generator=generator).to(dtype))
+    return tuple(drawn)

@@ -60,6 +60,7 @@ def test_the_json_has_everything_and_no_bare_infinities() -> None:
         "cases",
         "gates",
         "layers",
+        "exported_by_torch",
     ]
     assert data["verdict"] == "inconclusive"
     (row,) = data["gates"][0]["measurements"]

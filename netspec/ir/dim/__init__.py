@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netspec.ir.dim.arithmetic import Dim, Size, symbol
+from netspec.ir.dim.binding import bind
 from netspec.ir.dim.bounds import LARGEST_SIZE, Bounds
 from netspec.ir.dim.comparison import (
     Comparison,
@@ -34,6 +35,7 @@ __all__ = [
     "UndecidableError",
     "Undecided",
     "Unknown",
+    "bind",
     "compare",
     "decide",
     "least_value",

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from netspec.ir.graph import Value
 from netspec.ir.outline import Part
 from netspec.torch_backend.eject.expressions import (
+    NONE,
     Argument,
     Call,
     Callee,
     Expr,
     Infix,
-    Instance,
     Literal,
     Name,
-    Slot,
     among,
     rewritten,
 )
 from netspec.torch_backend.eject.merging import Cluster, clusters
+from netspec.torch_backend.eject.modules import Instance, Slot
 from netspec.torch_backend.eject.parameters import (
     SIZE,
+    Ends,
     Parameter,
     parameters,
     unused,
@@ -95,7 +97,7 @@ class Classes:
         modules = {name: self._unified(name, cluster) for name in cls.program.modules}
         lines = unified_lines([member.lines for member in cluster])
         slots = [*among(modules.values(), Slot), *among(expressions(lines), Slot)]
-        found, literals = parameters(slots)
+        found, literals = parameters(slots, _ends([member.program.part for member in cluster]))
         taken = {*cls.program.modules, "self", "nn", "torch", "F"}
         for parameter in found:
             parameter.name = unused(parameter.name, taken - set(cls.program.modules))
@@ -115,9 +117,7 @@ class Classes:
             if any(id(slot) in in_forward for slot in parameter.slots):
                 cls.stored[parameter.name] = unused(parameter.name, taken)
         kept = {name: Name(f"self.{attribute}") for name, attribute in cls.stored.items()}
-        cls.lines = mapped(
-            lines, lambda value: value, lambda expr: _renamed(values.get(id(expr)), kept)
-        )
+        cls.lines = mapped(lines, lambda value: value, lambda expr: _renamed(values.get(id(expr)), kept))
         self._call(cls, cluster)
         cls.finished = True
         self.made.append(cls)
@@ -132,6 +132,10 @@ class Classes:
         for name in cls.program.modules:
             present = [name in member.program.modules for member in cluster]
             if all(present):
+                continue
+            given = next((p for p in cls.parameters if p.is_module and p.path == (name,)), None)
+            if given is not None:
+                found[name] = Infix("is not", Name(given.name), NONE)
                 continue
             condition = _condition(present, cls.parameters)
             if condition is None:
@@ -169,6 +173,19 @@ def _parts(part: Part) -> Iterator[Part]:
     for step in part.steps:
         if isinstance(step, Part) and not step.shares:
             yield from _parts(step)
+
+
+def _ends(parts: Sequence[Part]) -> Ends:
+    """How many channels and features instances of a block get and give."""
+    gets = zip(*(_sizes(part.inputs.values()) for part in parts), strict=True)
+    gives = zip(*(_sizes(part.outputs) for part in parts), strict=True)
+    return Ends(list(gets), list(gives))
+
+
+def _sizes(values: Iterable[Value]) -> list[int | None]:
+    shapes = [value.type.known for value in values]
+    ends = [size for shape in shapes for size in (shape[1:2] or (None,)) + (shape[-1:] or (None,))]
+    return [size if isinstance(size, int) else None for size in ends]
 
 
 def _filled(expr: Expr, values: Mapping[int, Expr]) -> Expr:
@@ -209,9 +226,7 @@ def _condition(present: Sequence[bool], known: Sequence[Parameter]) -> Expr | No
 # --- names of classes ------------------------------------------------------------------------------------
 
 
-def _names(
-    found: Sequence[Cluster], network: str, taken: set[str]
-) -> list[tuple[Cluster, str]]:
+def _names(found: Sequence[Cluster], network: str, taken: set[str]) -> list[tuple[Cluster, str]]:
     """A name for each class: its block's, with what tells it from the first of the block."""
     named: list[tuple[Cluster, str]] = []
     first: dict[str, frozenset[str]] = {}

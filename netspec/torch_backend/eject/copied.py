@@ -44,7 +44,9 @@ def _add(item: Any, imports: dict[str, None], sources: dict[object, str]) -> Non
             if module.partition(".")[0] in ("torch", "typing", "collections", "math"):
                 imports.setdefault(line)
                 continue
-        if isinstance(value, type | FunctionType) and value.__module__.startswith(home.__name__.partition(".")[0]):
+        if isinstance(value, type | FunctionType) and value.__module__.startswith(
+            home.__name__.partition(".")[0]
+        ):
             _add(value, imports, sources)
         elif name in known or isinstance(value, ModuleType):
             raise Untraceable(f"{item.__name__} needs {name}, which is not of torch")

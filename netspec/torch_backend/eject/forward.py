@@ -50,7 +50,9 @@ class Forward:
     def text(self) -> list[str]:
         """The lines of the method."""
         program = self.cls.program
-        given = [name for name, extent in zip(self.sizes, program.extents, strict=True) if extent.input is None]
+        given = [
+            name for name, extent in zip(self.sizes, program.extents, strict=True) if extent.input is None
+        ]
         arguments = [f"{self.names[n]}: Tensor" for n in range(len(program.part.inputs))]
         arguments += [f"{name}: int" for name in given]
         count = len(program.outputs)
@@ -65,9 +67,11 @@ class Forward:
     def _body(self) -> list[str]:
         program, body = self.cls.program, self.cls.lines
         last = body[-1] if body else None
-        if isinstance(last, Statement) and last.targets == program.outputs and len(last.outputs) == 1:
-            found = self._lines(body[:-1], {*last.reads}, BODY, {}, ending=last)
-            return found
+        if isinstance(last, Statement) and last.targets == program.outputs:
+            whole = _whole(last.outputs)
+            if whole is not None:
+                ending = replace(last, outputs=(whole,))
+                return self._lines(body[:-1], set(), BODY, {}, ending=ending)
         found = self._lines(body, set(program.outputs), BODY, {})
         return [*found, f"{INDENT * BODY}return {', '.join(self.names[value] for value in program.outputs)}"]
 
@@ -131,10 +135,13 @@ class Forward:
             held = {self.names[value] for value in live if value in self.names and value != target}
             if forced.get(target) and forced[target] not in held:
                 name = forced[target]
-            elif self._flows(target, whole, number, live):
-                name = self._unused_stream(held)
+            elif not self._flows(target, whole, number, live):
+                word = _word(line.own) + (f"_{line.ports[port]}" if port else "")
+                name = self._unused(word, held | self.inputs)
+            elif port and not line.ports[port].isdigit():
+                name = self._unused(line.ports[port], held | self.inputs)
             else:
-                name = self._unused(_word(line.own, port), held | self.inputs)
+                name = self._unused_stream(held | set(names))
             self.names[target] = name
             names.append(name)
         if set(names) == {"_"}:
@@ -149,10 +156,11 @@ class Forward:
         together = ", ".join(document(output).flat for output in outputs)
         return [f"{INDENT * indent}{', '.join(names)} = {together}"]
 
-    @staticmethod
-    def _flows(target: Value, whole: Sequence[Line], number: int, live: set[Value]) -> bool:
+    def _flows(self, target: Value, whole: Sequence[Line], number: int, live: set[Value]) -> bool:
         """Whether the steps that take a tensor come at once, and no other does."""
         readers = [n for n, line in enumerate(whole) if n > number and target in line.reads]
+        if len(self.cls.program.outputs) > 1 and target in self.cls.program.outputs:
+            return False
         return readers == list(range(number + 1, number + 1 + len(readers)))
 
     def _unused_stream(self, held: set[str]) -> str:
@@ -184,7 +192,7 @@ class Forward:
     # --- what is used at once ----------------------------------------------------------------------------
 
     def _gathered(self, whole: Sequence[Line], start: int, needed: Sequence[set[Value]]) -> int:
-        """The number of the step that takes, in their order, what this one and those up to it give; or `start`."""
+        """The number of the step that takes in turn what this one and those up to it give; or `start`."""
         end = start
         while end < len(whole) and _is_call(whole[end]) and self._single(whole, end) is not None:
             end += 1
@@ -195,7 +203,9 @@ class Forward:
             inner = [self._single(whole, number) for number in range(start, last)]
             taken = [reference.value for reference in among(target.outputs, Reference)]
             readers = [
-                [n for n, line in enumerate(whole) if n > start and value in line.reads] for value in inner if value
+                [n for n, line in enumerate(whole) if n > start and value in line.reads]
+                for value in inner
+                if value
             ]
             if any(own != [last] for own in readers) or any(value in needed[last] for value in inner):
                 continue
@@ -211,9 +221,7 @@ class Forward:
     @staticmethod
     def _merged(inner: Sequence[Line], target: Statement) -> Statement:
         """The target with what it takes in the place of its names."""
-        known = {
-            line.targets[0]: line.outputs[0] for line in inner if isinstance(line, Statement)
-        }
+        known = {line.targets[0]: line.outputs[0] for line in inner if isinstance(line, Statement)}
 
         def rule(expr: Expr) -> Expr | None:
             return known.get(expr.value) if isinstance(expr, Reference) else None
@@ -233,7 +241,7 @@ class Forward:
         self.names[loop.enter] = carried
         over = self._named(loop.over)
         assert isinstance(over, Module)
-        word = _word(over.path, 0).rstrip("0123456789").rstrip("_")
+        word = _word(over.path).rstrip("0123456789").rstrip("_")
         variable = self._unused(word, {*held, *self.inputs, carried})
         self.bases[loop.base] = variable
         found.append(f"{INDENT * indent}for {variable} in {document(over).flat}:")
@@ -259,12 +267,11 @@ def _is_call(line: Line) -> bool:
     )
 
 
-def _word(own: str, port: int) -> str:
+def _word(own: str) -> str:
     """A name for what a step gives: its own, or its list's with its number."""
     names = own.split(".")
     word = names[-1] if not names[-1].isdigit() else "_".join(names[-2:])
-    word = word if not word[:1].isdigit() else f"value_{word}"
-    return word if port == 0 else f"{word}_{port}"
+    return f"value_{word}" if word[:1].isdigit() else word
 
 
 def _root(expr: Expr) -> tuple[Expr, tuple[int, ...]]:
@@ -274,6 +281,15 @@ def _root(expr: Expr) -> tuple[Expr, tuple[int, ...]]:
         path = (expr.index, *path)
         expr = expr.of_
     return expr, path
+
+
+def _whole(outputs: Sequence[Expr]) -> Expr | None:
+    """What gives all the outputs of a step at once."""
+    if len(outputs) == 1:
+        return outputs[0]
+    roots = [_root(output) for output in outputs]
+    in_turn = [path for _, path in roots] == [(number,) for number in range(len(roots))]
+    return roots[0][0] if in_turn and all(root == roots[0][0] for root, _ in roots) else None
 
 
 def _pattern(names: Mapping[tuple[int, ...], str]) -> str:

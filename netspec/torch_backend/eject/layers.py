@@ -10,9 +10,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from netspec.diagnostics import Diagnostic, DiagnosticError
 from netspec.ir.graph import Node
+from netspec.torch_backend import sources
 from netspec.torch_backend.eject import plain
 from netspec.torch_backend.eject.expressions import (
     NONE,
@@ -30,7 +33,6 @@ from netspec.torch_backend.eject.expressions import (
 )
 from netspec.torch_backend.eject.recorded import Made, made
 from netspec.torch_backend.eject.traced import Untraceable, traced
-from netspec.torch_backend.sources import Constant
 
 SIZE = "size"
 SIZES = frozenset(
@@ -53,7 +55,7 @@ SIZES = frozenset(
 )
 """Arguments that are numbers of channels or features."""
 
-LEADING = SIZES | {"num_embeddings", "num_groups", "num_heads", "num_parameters", "shape"}
+LEADING = SIZES | {"num_embeddings", "num_groups", "num_heads", "num_parameters", "output_size", "shape"}
 """Arguments that are commonly given without their names."""
 
 SQUARE = frozenset({"dilation", "kernel_size", "output_padding", "output_size", "padding", "stride"})
@@ -81,11 +83,33 @@ class CannotEject(Diagnostic):
 class Written:
     """A layer in Python: `construct` makes its module, None where it needs none; `outputs` has its ports.
 
-    In `outputs`, Input stands for its inputs and Itself for its module.
+    In `outputs`, Input stands for its inputs and Itself for its module. `inner` are the classes of the
+    modules inside of that.
     """
 
     construct: Expr | None
     outputs: tuple[Expr, ...]
+    inner: frozenset[type] = frozenset()
+
+    @property
+    def callee(self) -> Callee | None:
+        """The class of its module."""
+        made = self.construct
+        while isinstance(made, Call) and not isinstance(made.function, Callee):
+            made = made.arguments[0].value  # a parametrization
+        return made.function if isinstance(made, Call) and isinstance(made.function, Callee) else None
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves tensors as they are where a module would draw them: on no device that takes torch seconds."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name.endswith("_") and not name.startswith("_") and name != "requires_grad_":
+            return next(iter((*args, *(kwargs or {}).values())))
+        return func(*args, **(kwargs or {}))
 
 
 class Writer:
@@ -111,13 +135,14 @@ class Writer:
         return self._known[key]
 
     def _write(self, node: Node) -> Written:
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             found = made(lambda: node.op.build(*node.input_types))
         written = self._plain(node, found) or self._traced(node, found) or self._copied(node, found)
-        if node.parametrize:
-            assert written.construct is not None
-            return Written(_parametrized(written.construct, node.parametrize), written.outputs)
-        return written
+        inner = frozenset(type(part) for part in found.module.modules() if part is not found.module)
+        construct = written.construct
+        if construct is not None:
+            construct = _parametrized(construct, node.parametrize)
+        return Written(construct, written.outputs, inner)
 
     def _plain(self, node: Node, found: Made) -> Written | None:
         """A module of torch.nn, which is called with the inputs."""
@@ -148,27 +173,32 @@ class Writer:
         cls: type = type(found.module)
         names = list(inspect.signature(cls.forward).parameters)[1:]  # type: ignore[attr-defined]
         outputs = _ports(node, _call_itself(node, names))
-        if cls is not Constant:
-            return Written(self._call(cls, found, copied=cls), outputs)
-        tensor, value = found.module.value, found.arguments(cls)[1]["value"]  # type: ignore[union-attr]
-        return Written(self._constant(tensor.dtype, value), outputs)
+        _, given, _ = found.arguments(cls)
+        if cls is sources.Constant:
+            return Written(self._constant(given["dtype"], given["value"]), outputs)
+        if cls is sources.Parameter:
+            return Written(self._parameter(given["dtype"], given["shape"]), outputs)
+        return Written(self._call(cls, found, copied=True), outputs)
+
+    def _parameter(self, dtype: torch.dtype, shape: Sequence[int]) -> Call:
+        callee = self._callee(plain.Parameter, {"dtype": None}, copied=True)
+        sizes = (Argument("", Literal(size), "shape") for size in shape)
+        return Call(callee, (*sizes, Argument("dtype", _value("dtype", dtype), "dtype")))
 
     def _constant(self, dtype: torch.dtype, value: Any) -> Call:
-        value = Constant(value, dtype).value
-        numbers, plainest = value.tolist(), None
-        for candidate in (_shortened(numbers), numbers):
-            if torch.equal(torch.tensor(candidate, dtype=dtype, device="cpu"), value.cpu()):
-                plainest = candidate
-                break
-        arguments = [Argument("", Literal(plainest), "value")]
-        if torch.tensor(plainest, device="cpu").dtype is not dtype:
+        tensor = sources.Constant(value, dtype).value.cpu()
+        exact = tensor.tolist()
+        short = _shortened(exact)
+        numbers = short if torch.equal(torch.tensor(short, dtype=dtype), tensor) else exact
+        arguments = [Argument("", Literal(numbers), "value")]
+        if torch.tensor(numbers).dtype is not dtype:
             arguments.append(Argument("dtype", Literal(dtype), "dtype"))
-        return Call(self._callee(plain.Constant, {"dtype": None}, plain.Constant), tuple(arguments))
+        return Call(self._callee(plain.Constant, {"dtype": None}, copied=True), tuple(arguments))
 
-    def _call(self, cls: type, found: Made, copied: type | None = None) -> Call:
+    def _call(self, cls: type, found: Made, *, copied: bool = False) -> Call:
         """The call that makes a module of a class, all its arguments given."""
         unnamed, named, defaults = found.arguments(cls)
-        callee = self._callee(cls, defaults, copied, tuple(named))
+        callee = self._callee(cls, defaults, tuple(named), copied=copied)
         arguments = [Argument("", Literal(value)) for value in unnamed]
         for name, value in named.items():
             if name in ("kdim", "vdim") and value == named["embed_dim"]:
@@ -178,18 +208,23 @@ class Writer:
         return Call(callee, tuple(arguments))
 
     def _callee(
-        self, cls: type, defaults: Mapping[str, Any], copied: type | None = None, names: Sequence[str] = ()
+        self, cls: type, defaults: Mapping[str, Any], names: Sequence[str] = (), *, copied: bool = False
     ) -> Callee:
         if cls not in self._callees:
-            name = cls.__name__ if copied is not None else f"nn.{cls.__name__}"
+            name = cls.__name__ if copied else f"nn.{cls.__name__}"
             known = {name: _value(name, value) for name, value in defaults.items() if _has_literal(value)}
             leading = takewhile(lambda name: name in LEADING and name not in defaults, names)
-            self._callees[cls] = Callee(name, known, tuple(leading), copied)
+            self._callees[cls] = Callee(name, known, tuple(leading), cls, copied)
         return self._callees[cls]
 
 
 def _has_literal(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str | tuple | torch.dtype)
+    plain_value = value is None or isinstance(value, bool | int | float | str | tuple | torch.dtype)
+    return plain_value or _is_function(value)
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and getattr(F, getattr(value, "__name__", ""), None) is value
 
 
 def _is_torch(cls: type) -> bool:
@@ -200,7 +235,7 @@ def _is_torch(cls: type) -> bool:
 def _is_like(found: Made, base: type[nn.Module]) -> bool:
     """Whether a module is one of its base class, but for attributes that the base does not have."""
     unnamed, named, _ = found.arguments(base)
-    with torch.device("meta"):
+    with torch.device("meta"), _Undrawn():
         fresh = base(*unnamed, **named)
     own = vars(found.module)
     return all(
@@ -213,6 +248,8 @@ def _is_like(found: Made, base: type[nn.Module]) -> bool:
 def _value(name: str, value: Any) -> Expr:
     if value is torch.float32 and name == "dtype":
         return NONE  # torch's own default
+    if _is_function(value):
+        return Name(f"F.{value.__name__}")
     if isinstance(value, list):
         value = tuple(value)
     if isinstance(value, tuple) and name in SQUARE and value and all(item == value[0] for item in value):
@@ -258,5 +295,3 @@ def _shortened(value: Any) -> Any:
     if isinstance(value, list):
         return [_shortened(item) for item in value]
     return float(f"{value:.9g}") if isinstance(value, float) else value
-
-

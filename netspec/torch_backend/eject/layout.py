@@ -12,28 +12,25 @@ from netspec.torch_backend.eject.expressions import (
     Attribute,
     Call,
     Callee,
-    Column,
     Expr,
     Infix,
     Item,
     Literal,
     Module,
     Name,
-    Named,
-    Numbered,
     Prefix,
-    Run,
     Slice,
     Subscript,
     Tuple,
-    Variable,
 )
+from netspec.torch_backend.eject.modules import Column, Named, Numbered, Run, Variable
 from netspec.torch_backend.eject.quoting import source_of
 
 WIDTH = 88
 INDENT = "    "
 
 PRECEDENCE = {
+    "is not": 1,
     "==": 1,
     "!=": 1,
     "<": 1,
@@ -64,7 +61,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Group:
-    """Items between brackets, on one line or each on its own; `comma` says whether commas part them."""
+    """Items between brackets: on one line with them, on one between them, or each on its own.
+
+    `comma` says whether commas part them.
+    """
 
     opening: str
     items: tuple[Doc, ...]
@@ -73,7 +73,11 @@ class Group:
 
     @property
     def flat(self) -> str:
-        return self.opening + (", " if self.comma else " ").join(item.flat for item in self.items) + self.closing
+        return f"{self.opening}{self.inside}{self.closing}"
+
+    @property
+    def inside(self) -> str:
+        return (", " if self.comma else " ").join(item.flat for item in self.items)
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,9 @@ def lines(doc: Doc, indent: int, before: str = "", after: str = "") -> list[str]
         *heads, broken = heads
         return lines(broken, indent, before + "".join(head.flat for head in heads), last.flat + after)
     found = [f"{start}{before}{doc.opening}"]
+    body = f"{start}{INDENT}{doc.inside}"
+    if len(body) <= WIDTH and doc.opening not in ("(", "[", "{"):
+        return [*found, body, f"{start}{doc.closing}{after}"]
     for item in doc.items:
         found += lines(item, indent + 1, after="," if doc.comma else "")
     return [*found, f"{start}{doc.closing}{after}"]
@@ -152,6 +159,9 @@ def module_text(module: Module) -> str:
 def _literal(value: object) -> Doc:
     if isinstance(value, Column) and (text := _range(value)):
         return Text(text)
+    if isinstance(value, dict) and value:
+        pairs = (Joined((Text(f"{source_of(key)}: "), _literal(item))) for key, item in value.items())
+        return Group("{", tuple(pairs), "}")
     if isinstance(value, tuple | list) and value:
         return _bracketed("()" if isinstance(value, tuple) else "[]", list(map(_literal, value)))
     return Text(source_of(value))
@@ -225,9 +235,9 @@ def _argument(argument: Argument, name: str) -> Doc:
 
 def _named(expr: Named) -> Doc:
     pairs = zip(expr.names, map(document, expr.modules), strict=True)
-    if any(name.isdigit() for name in expr.names):
+    if expr.numbered:
         items = tuple(Joined((Text(f"{source_of(name)}: "), module)) for name, module in pairs)
-        return Group("Layers(**{", items, "})")
+        return Group("NumberedLayers(", (Joined((Text("**"), Group("{", items, "}"))),), ")")
     items = tuple(Joined((Text(f"{name}="), module)) for name, module in pairs)
     if not expr.chain:
         return Group("Layers(", items, ")")

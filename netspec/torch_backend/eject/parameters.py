@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from netspec.torch_backend.eject.expressions import Expr, Infix, Literal, Name, Run, Slot, Variable
+from netspec.torch_backend.eject.expressions import NONE, Expr, Infix, Literal, Name
+from netspec.torch_backend.eject.modules import Run, Slot, Variable
 from netspec.torch_backend.eject.templates import SOFT, goes_with
 
 SIZE = "size"
@@ -16,14 +18,16 @@ SIZE = "size"
 class Parameter:
     """What differs between the instances of a class: slots that always have the same values.
 
-    `values` has one an instance, `default` the one that most have, if any.
+    `values` has one an instance, `default` the one that most have, if any. `derived` computes it from other
+    parameters, among them those that `is_end` marks: sizes of what an instance gets or gives.
     """
 
     slots: list[Slot]
     values: list[Expr | None]
     name: str = ""
     default: Expr | None = None
-    derived: Expr | None = field(default=None)
+    derived: Expr | None = None
+    is_end: bool = False
 
     @property
     def role(self) -> str:
@@ -32,14 +36,32 @@ class Parameter:
         return SIZE if any(slot.role == SIZE for slot in self.slots) else self.slots[0].role
 
     @property
+    def path(self) -> tuple[str, ...]:
+        """The modules on the way to what it is for."""
+        return self.slots[0].path if self.slots else ()
+
+    @property
     def is_module(self) -> bool:
         return not all(value is None or isinstance(value, Literal) for value in self.values)
 
 
-def parameters(slots: Iterable[Slot]) -> tuple[list[Parameter], dict[int, Expr]]:
+class Ends(NamedTuple):
+    """The numbers of channels or features that instances get and give, one an instance in each row."""
+
+    gets: Sequence[Sequence[int | None]] = ()
+    gives: Sequence[Sequence[int | None]] = ()
+
+    @staticmethod
+    def among(rows: Sequence[Sequence[int | None]], values: Sequence[Expr | None]) -> bool:
+        """Whether a parameter's values are one of the rows."""
+        own = [value.value if isinstance(value, Literal) else None for value in values]
+        return None not in own and own in [list(row) for row in rows]
+
+
+def parameters(slots: Iterable[Slot], ends: Ends) -> tuple[list[Parameter], dict[int, Expr]]:
     """The parameters that slots amount to, and the literals of those slots that need none.
 
-    Sizes that are always the same multiple or part of the first or the last are computed from it.
+    Sizes that are always the same multiple or part of what goes in or comes out are computed from it.
     """
     found: list[Parameter] = []
     constant: list[Slot] = []
@@ -57,10 +79,11 @@ def parameters(slots: Iterable[Slot]) -> tuple[list[Parameter], dict[int, Expr]]
             _join(known, slot)
         else:
             literals[id(slot)] = next(value for value in slot.values if value is not None)
-    _name(found)
-    _derive(found)
+    sizes = [parameter for parameter in found if parameter.role == SIZE]
     for parameter in found:
-        _fill(parameter)
+        _fill(parameter, sizes)
+    _name(found, ends)
+    _derive(found)
     return found, literals
 
 
@@ -85,55 +108,70 @@ def _join(parameter: Parameter, slot: Slot) -> None:
     parameter.values = [right if left is None else left for left, right in pairs]
 
 
-def _fill(parameter: Parameter) -> None:
-    """Give instances without the slots the commonest value, and find the default."""
+def _fill(parameter: Parameter, sizes: Sequence[Parameter]) -> None:
+    """Give instances that lack the slots a value, and find the default.
+
+    Where a size goes into a module that is left out, it is what comes out behind it: that such two sizes are
+    equal tells then that the module is not there.
+    """
     if parameter.is_module:
+        parameter.default = NONE if None in parameter.values else None
         return
     counts = Counter(value for value in parameter.values if value is not None)
     value, count = counts.most_common(1)[0]
+    if parameter.role != SIZE:
+        if 2 * count > sum(counts.values()):
+            parameter.default = value
+    elif None in parameter.values:
+        for other in sizes:
+            pairs = list(zip(parameter.values, other.values, strict=True))
+            if None not in other.values and all(own != its for own, its in pairs):
+                parameter.values = [its if own is None else own for own, its in pairs]
     parameter.values = [value if own is None else own for own in parameter.values]
-    if parameter.role != SIZE and 2 * count > sum(counts.values()):
-        parameter.default = value
 
 
 # --- names ---------------------------------------------------------------------------------------------
 
 
-def _name(found: Sequence[Parameter]) -> None:
+def _name(found: Sequence[Parameter], ends: Ends) -> None:
     """Name the parameters after the arguments that they are for."""
-    sizes = [slot for parameter in found if parameter.role == SIZE for slot in parameter.slots]
-    ends = _ends(sizes)
-    wanted = [_wanted(parameter, ends) for parameter in found]
-    for parameter, name in zip(found, distinct(wanted, [p.slots[0].path for p in found]), strict=True):
+    wanted: list[str] = []
+    for parameter in found:
+        name = wanted_name(parameter.slots)
+        noun = name.rpartition("_")[2]
+        if parameter.role == SIZE and not parameter.is_module:
+            goes_in, comes_out = (ends.among(rows, parameter.values) for rows in ends)
+            parameter.is_end = goes_in or comes_out
+            if parameter.is_end and name.startswith(("in_", "out_", "hidden_")):
+                name = noun if goes_in and comes_out else f"{'in' if goes_in else 'out'}_{noun}"
+        wanted.append(name)
+    first = [name for name, parameter in zip(wanted, found, strict=True) if parameter.is_end]
+    rest = [parameter for parameter in found if not parameter.is_end]
+    inner = [name for name, parameter in zip(wanted, found, strict=True) if not parameter.is_end]
+    names = iter(distinct(first, [parameter.path for parameter in found if parameter.is_end]))
+    for parameter in found:
+        if parameter.is_end:
+            parameter.name = next(names)
+    others = distinct(inner, [parameter.path for parameter in rest], {p.name for p in found})
+    for parameter, name in zip(rest, others, strict=True):
         parameter.name = name
 
 
-def _ends(sizes: Sequence[Slot]) -> tuple[Slot | None, Slot | None]:
-    """The first slot of what goes in, and the last of what comes out."""
-    first = next((slot for slot in sizes if slot.name.startswith("in_")), None)
-    last = next((slot for slot in reversed(sizes) if slot.name.startswith("out_")), None)
-    return first, last
-
-
-def _wanted(parameter: Parameter, ends: tuple[Slot | None, Slot | None]) -> str:
-    names = [slot.name for slot in parameter.slots if slot.role == SIZE] or [parameter.slots[0].name]
-    if parameter.is_module:
-        return parameter.slots[0].path[-1]
+def wanted_name(slots: Sequence[Slot]) -> str:
+    """What the argument that slots are for is called; `hidden_` where one layer gives it to the next."""
+    if not all(value is None or isinstance(value, Literal) for slot in slots for value in slot.values):
+        return slots[0].path[-1]
+    names = [slot.name for slot in slots if slot.role == SIZE] or [slots[0].name]
     noun = next((name.partition("_")[2] for name in names if name.startswith(("in_", "out_"))), "")
-    if parameter.role != SIZE or not noun:
-        return names[0]
-    is_first, is_last = (any(slot is end for slot in parameter.slots) for end in ends)
-    goes_in, comes_out = (any(name.startswith(word) for name in names) for word in ("in_", "out_"))
-    if is_first and is_last:
-        return noun
-    if is_first or is_last:
-        return f"in_{noun}" if is_first else f"out_{noun}"
-    return f"hidden_{noun}" if goes_in and comes_out else names[0]
+    if noun and all(any(name.startswith(word) for name in names) for word in ("in_", "out_")):
+        return f"hidden_{noun}"
+    return next((name for name in names if name.startswith(("in_", "out_"))), names[0])
 
 
 def distinct(wanted: Sequence[str], paths: Sequence[Sequence[str]], taken: Iterable[str] = ()) -> list[str]:
     """Names of which no two are the same: those that would be begin with their branch or layer."""
-    counts = Counter(wanted)
+    used = set(taken)
+    counts = Counter([*wanted, *(name for name in used if name in wanted)])
     names = list(wanted)
     for name in [name for name, count in counts.items() if count > 1]:
         places = [number for number, own in enumerate(wanted) if own == name]
@@ -141,11 +179,10 @@ def distinct(wanted: Sequence[str], paths: Sequence[Sequence[str]], taken: Itera
         for way in ways:
             words = [way(paths[place]) for place in places]
             if all(words) and len(set(words)) == len(words):
+                for place, word in zip(places, words, strict=True):
+                    names[place] = f"{word}_{name}"
                 break
-        for place, word in zip(places, words, strict=True):
-            names[place] = f"{word}_{name}" if word else name
     found: list[str] = []
-    used = set(taken)
     for name in names:
         found.append(unused(name, used))
         used.add(found[-1])
@@ -161,11 +198,11 @@ def _layer(path: Sequence[str]) -> str:
 
 
 def unused(name: str, used: Iterable[str]) -> str:
-    """The name, or with a number behind it where it is in use."""
+    """The name, or with a number behind it where it is in use; a class's has no underscore."""
     known = set(used)
-    number, free = 2, name
+    number, free, between = 2, name, "" if name[:1].isupper() else "_"
     while free in known:
-        free = f"{name}_{number}"
+        free = f"{name}{between}{number}"
         number += 1
     return free
 
@@ -175,19 +212,14 @@ def unused(name: str, used: Iterable[str]) -> str:
 
 def _derive(found: Sequence[Parameter]) -> None:
     """Let sizes inside of a class be computed from what goes in or comes out, where it is always so."""
-    outer = [p for p in found if p.role == SIZE and not p.name.startswith("hidden_") and _varies(p)]
-    bases = [p for p in outer if p.name.startswith(("in_", "out_")) or p.name in ("channels", "features")]
+    bases = [parameter for parameter in found if parameter.is_end]
     for parameter in found:
-        if parameter in bases or not (parameter.role in SOFT or parameter.name.startswith("hidden_")):
+        if parameter.is_end or parameter.role not in SOFT | {SIZE}:
             continue
         for base in bases:
             parameter.derived = _from(parameter.values, base)
             if parameter.derived is not None:
                 break
-
-
-def _varies(parameter: Parameter) -> bool:
-    return len({value for value in parameter.values if value is not None}) > 1
 
 
 def _from(values: Sequence[Expr | None], base: Parameter) -> Expr | None:
@@ -197,7 +229,9 @@ def _from(values: Sequence[Expr | None], base: Parameter) -> Expr | None:
         for own, other in zip(values, base.values, strict=True)
         if isinstance(own, Literal) and isinstance(other, Literal)
     ]
-    if len(set(pairs)) < 2 or not all(type(number) is int and number > 0 for pair in pairs for number in pair):
+    if len(set(pairs)) < 2 or not all(
+        type(number) is int and number > 0 for pair in pairs for number in pair
+    ):
         return None
     own, other = pairs[0]
     if all(mine * other == its * own for mine, its in pairs):

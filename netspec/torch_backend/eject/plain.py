@@ -16,8 +16,23 @@ class Layers(nn.Module):
         for name, layer in layers.items():
             self.add_module(name, layer)
 
+
+class NumberedLayers(Layers):
+    """Layers under their numbers, some of which are missing."""
+
     def __getitem__(self, number: int) -> nn.Module:
         return self.get_submodule(str(number))
+
+
+class Parameter(nn.Module):
+    """A trained tensor, `weight`."""
+
+    def __init__(self, *shape: int, dtype: torch.dtype | None = None) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(shape, dtype=dtype))
+
+    def forward(self) -> Tensor:
+        return self.weight.clone()  # so that nothing changes it in place
 
 
 class Constant(nn.Module):
@@ -27,7 +42,8 @@ class Constant(nn.Module):
 
     def __init__(self, value: Any, dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        self.register_buffer("value", torch.tensor(value, dtype=dtype), persistent=False)
+        tensor = torch.tensor(value, dtype=dtype)
+        self.register_buffer("value", tensor, persistent=False)
 
     def forward(self) -> Tensor:
         return self.value.clone()

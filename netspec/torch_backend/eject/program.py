@@ -1,4 +1,4 @@
-"""A block's instance as a program: what it is made of and what its forward does, free of its own names and sizes.
+"""A block's instance as a program: what it is made of and what its forward does, without names of its own.
 
 Instances of one block whose programs have the same form are made by one class.
 """
@@ -18,17 +18,15 @@ from netspec.torch_backend.eject.expressions import (
     Call,
     Expr,
     Infix,
-    Instance,
     Item,
     Literal,
     Module,
-    Named,
-    Numbered,
     Prefix,
     Reference,
     Size,
 )
 from netspec.torch_backend.eject.layers import Writer
+from netspec.torch_backend.eject.modules import Instance, Named, Numbered
 from netspec.torch_backend.eject.scopes import Folding, Scope
 from netspec.torch_backend.eject.statements import Line, Statement, Value, form, mapped, targets
 from netspec.torch_backend.eject.traced import with_inputs
@@ -36,7 +34,7 @@ from netspec.torch_backend.eject.traced import with_inputs
 
 @dataclass(frozen=True)
 class Extent:
-    """A symbolic size that a forward needs: an input's size along an axis, or without an input a given number."""
+    """A symbolic size that a forward needs: an input's along an axis; without an input it is given."""
 
     name: str
     input: int | None
@@ -122,9 +120,7 @@ def _program(part: Part, known: Mapping[str, Program], writer: Writer) -> Progra
     return Program(part, modules, lines, outputs, tuple(sizes.extents), tuple(sizes.given))
 
 
-def _statement(
-    step: Layer | Part, scope: Scope, known: Mapping[str, Program], writer: Writer
-) -> Statement:
+def _statement(step: Layer | Part, scope: Scope, known: Mapping[str, Program], writer: Writer) -> Statement:
     """A step as a statement; its module, if it has one of its own, goes to its place in the scope."""
     if isinstance(step, Part):
         if not step.shares:
@@ -138,16 +134,18 @@ def _statement(
         )
         taken = {value.name for value in step.inputs.values()}
         # What a block passes on as it is already has its name.
-        names = tuple(None if value.name in taken else value.name for value in step.outputs)
+        given = tuple(None if value.name in taken else value.name for value in step.outputs)
         count = len(step.outputs)
-        return Statement(step.own, names, (call,) if count == 1 else tuple(Item(call, n) for n in range(count)))
+        items = tuple(Item(call, number) for number in range(count))
+        return Statement(step.own, given, (call,) if count == 1 else items, tuple(step.scope.outputs))
     written = writer.written(step.node)
     if written.construct is not None and not step.shares:
         scope.place(step.own, written.construct)
     tensors: list[Expr] = [Reference(value.name) for value in step.node.inputs]
     arranged = step.node.arranged(tensors, NONE)
     outputs = tuple(with_inputs(output, arranged, Module(step.called)) for output in written.outputs)
-    return Statement(step.own, tuple(value.name for value in step.node.outputs), outputs)
+    names = tuple(value.name for value in step.node.outputs)
+    return Statement(step.own, names, outputs, step.node.op.ports(*step.node.input_types))
 
 
 AXES: dict[int, tuple[str, ...]] = {
@@ -198,7 +196,8 @@ class _Sizes:
             name = name if name.isidentifier() else common[axis] if common else f"size_{axis}"
             self.extents.append(Extent(name, number, axis))
         else:
-            name = name if name.isidentifier() else "size"
+            symbols = list(size.multiples)
+            name = symbols[0] if len(symbols) == 1 else "size"
             self.extents.append(Extent(name, None, len(self.given)))
         return Size(len(self.extents) - 1)
 

@@ -45,6 +45,6 @@ def escaped(text: str, quote: str) -> str:
 
 
 def docstring(lines: Iterable[str]) -> list[str]:
-    """A docstring of these lines, whatever is in them."""
-    first, *others = (escaped(line, '"') for line in lines)
-    return [f'"""{first}', *others, '"""'] if others else [f'"""{first}"""']
+    """A docstring of several lines, whatever is in them."""
+    first, *others = (escaped(line, "").replace('"""', '\\"\\"\\"') for line in lines)
+    return [f'"""{first}', *others, '"""']

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from torch import nn
 
-from netspec.torch_backend.eject.expressions import (
-    Call,
-    Callee,
-    Expr,
-    Module,
-    Named,
-    Numbered,
-    rewritten,
-)
+from netspec.torch_backend.eject.expressions import Call, Callee, Expr, Module, rewritten
+from netspec.torch_backend.eject.modules import Named, Numbered
 from netspec.torch_backend.eject.statements import (
     Line,
     Loop,
@@ -63,7 +56,7 @@ class Scope:
         return list(self.inside) == [str(number) for number in range(len(self.inside))]
 
     def modules(self, chains: frozenset[str], in_chain: bool = False) -> Expr:
-        """How the module is made; the scopes in `chains`, and all inside them, call what is in them in turn."""
+        """How the module is made; scopes in `chains`, and all inside them, call what is in them in turn."""
         if self.construct is not None:
             return self.construct
         chain = in_chain or self.path in chains
@@ -137,9 +130,7 @@ class Folding:
         for before, step in zip((None, *steps), steps, strict=False):
             if step.plain is None or not self._owns(scope, step):
                 return False
-            if before is not None and (
-                before.targets[0] != step.plain or self.readers[step.plain] != [step]
-            ):
+            if before is not None and (before.targets[0] != step.plain or self.readers[step.plain] != [step]):
                 return False
         return self._in_turn(scope, steps)
 
@@ -240,7 +231,7 @@ def _of_any_round(lines: Sequence[Line], prefix: str, path: str) -> tuple[Line, 
             assert isinstance(over, Module)
             return Loop(over, base(line.base), line.enter, tuple(map(of, line.body)), line.leave, line.result)
         outputs = tuple(rewritten(output, rule) for output in line.outputs)
-        return Statement(line.own[len(prefix) + 1 :], line.targets, outputs)
+        return replace(line, own=line.own[len(prefix) + 1 :], outputs=outputs)
 
     return tuple(map(of, lines))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 
 from netspec.diagnostics import DiagnosticError
 from netspec.ir.graph import Graph
@@ -12,10 +12,12 @@ from netspec.torch_backend.build import class_name
 from netspec.torch_backend.eject import plain
 from netspec.torch_backend.eject.classes import Class, Classes
 from netspec.torch_backend.eject.copied import copied
-from netspec.torch_backend.eject.expressions import Call, Callee, Expr, Literal, Named, among
+from netspec.torch_backend.eject.drawing import drawing
+from netspec.torch_backend.eject.expressions import Call, Callee, Literal, among
 from netspec.torch_backend.eject.forward import Forward
 from netspec.torch_backend.eject.layers import CannotEject, Writer
-from netspec.torch_backend.eject.layout import INDENT, Group, Joined, Text, document, lines
+from netspec.torch_backend.eject.layout import INDENT, Doc, Group, Joined, Text, document, lines
+from netspec.torch_backend.eject.modules import Named
 from netspec.torch_backend.eject.parameters import Parameter
 from netspec.torch_backend.eject.program import programs
 from netspec.torch_backend.eject.quoting import docstring
@@ -32,7 +34,9 @@ IMPORTS = {
 }
 """What an ejected file imports, by the name that it uses."""
 
-USED = frozenset({*IMPORTS, "Any", "float", "functional", "print", "range", "sum", "super", "zip"})
+USED = frozenset(
+    {*IMPORTS, "Any", "LABELS", "PREPROCESS", "float", "functional", "print", "range", "sum", "super", "zip"}
+)
 """Names that nothing in a file may take."""
 
 
@@ -44,15 +48,35 @@ def eject(graph: Graph, *, spec: str = "") -> str:
     Errors: NS590 for a layer whose module is not of torch alone.
     """
     name = class_name(graph.name)
-    found = programs(outline(graph), Writer())
-    taken = {*USED, "Layers"}
+    writer = Writer()
+    found = programs(outline(graph), writer)
+    taken = {*USED, *vars(plain)}
     classes = Classes(found, name, taken).made
     network = classes[-1]
-    bodies = [text for cls in classes for text in ("", "", *_class(cls))]
+    bodies = [text for cls in classes[:-1] for text in ("", "", *_class(cls))]
+    bodies += ["", "", *_class(network, drawing(graph, writer))]
     imports, along = _along(classes, graph)
-    body = "\n".join([*along, *bodies])
+    body = "\n".join([*_constants(graph), *along, *bodies])
     code = "\n".join(_imports(body, imports))
     return "\n".join([*_docstring(graph, network, spec), "", code, body, "", "", *_main(network)]) + "\n"
+
+
+def _constants(graph: Graph) -> Iterator[str]:
+    """What the spec says of raw data before the network, and of numbers behind it."""
+    rules = {
+        item.name: {key: value for key, value in item.preprocess._asdict().items() if value is not None}
+        for item in graph.inputs
+        if item.preprocess is not None
+    }
+    labels = {output.name: output.labels for output in graph.outputs if output.labels is not None}
+    if rules:
+        yield ""
+        yield "# How raw data becomes an input: resized, times scale, minus mean, over std."
+        yield from lines(document(Literal(rules)), 0, "PREPROCESS = ")
+    if labels:
+        yield ""
+        yield "# What the numbers of an output stand for."
+        yield from lines(document(Literal(labels)), 0, "LABELS = ")
 
 
 def _docstring(graph: Graph, network: Class, spec: str) -> list[str]:
@@ -78,10 +102,11 @@ def _along(classes: Iterable[Class], graph: Graph) -> tuple[list[str], list[str]
     for cls in classes:
         for expr in (*cls.modules.values(), *expressions(cls.lines)):
             for call in among([expr], Call):
-                if isinstance(call.function, Callee) and call.function.copied is not None:
-                    needed.setdefault(call.function.copied)
-            if any(not named.chain for named in among([expr], Named)):
-                needed.setdefault(plain.Layers)
+                if isinstance(call.function, Callee) and call.function.copied and call.function.cls:
+                    needed.setdefault(call.function.cls)
+            for named in among([expr], Named):
+                if not named.chain:
+                    needed.setdefault(plain.NumberedLayers if named.numbered else plain.Layers)
     try:
         imports, sources = copied(needed)
     except Untraceable as error:
@@ -114,16 +139,18 @@ def _imports(body: str, others: Iterable[str]) -> Iterator[str]:
                 yield f"from {module} import {', '.join(plain_names)}"
 
 
-def _class(cls: Class) -> Iterator[str]:
+def _class(cls: Class, drawn: Sequence[str] = ()) -> Iterator[str]:
+    """A class; at the end of its constructor come the lines that draw weights."""
     yield f"class {cls.callee.name}(nn.Module):"
     yield from _constructor(cls)
+    yield from drawn
     yield ""
     names = {parameter.name for parameter in cls.parameters}
     yield from Forward(cls, USED | names - names).text()
 
 
 def _constructor(cls: Class) -> Iterator[str]:
-    arguments = [Text("self"), *map(_parameter, cls.parameters)]
+    arguments: list[Doc] = [Text("self"), *map(_parameter, cls.parameters)]
     yield from lines(Group("def __init__(", tuple(arguments), ")"), 1, after=" -> None:")
     yield f"{INDENT * 2}super().__init__()"
     for parameter, attribute in cls.stored.items():
@@ -139,14 +166,16 @@ def _constructor(cls: Class) -> Iterator[str]:
 
 
 def _parameter(parameter: Parameter) -> Joined:
-    default = () if parameter.default is None else (Text(" = "), document(parameter.default))
+    default: tuple[Doc, ...] = ()
+    if parameter.default is not None:
+        default = Text(" = "), document(parameter.default)
     return Joined((Text(f"{parameter.name}: {_annotation(parameter)}"), *default))
 
 
 def _annotation(parameter: Parameter) -> str:
     """The type of a parameter's values."""
     if parameter.is_module:
-        return "nn.Module"
+        return "nn.Module" if parameter.default is None else "nn.Module | None"
     values = [value.value for value in parameter.values if isinstance(value, Literal)]
     names = dict.fromkeys(map(_type, values))
     if {"int", "float"} <= set(names):

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from netspec.torch_backend.eject.expressions import (
-    Argument,
-    Call,
-    Expr,
-    Module,
-    Reference,
-    among,
-    rewritten,
-    shape,
-)
+from netspec.torch_backend.eject.expressions import Argument, Call, Expr, Module, Reference, among, rewritten
+from netspec.torch_backend.eject.modules import shape
 
 Value = str | int
 """A tensor: its name in the graph, or its number in a forward that several instances share."""
@@ -22,11 +14,15 @@ Value = str | int
 
 @dataclass(frozen=True)
 class Statement:
-    """A step of a block: `outputs` are what its ports give, `targets` what that is called; `own` is its path."""
+    """A step of a block: `outputs` are what its ports give, `targets` what that is called; `own` is its path.
+
+    `ports` are the ports' names, where there are several.
+    """
 
     own: str
     targets: tuple[Value | None, ...]
     outputs: tuple[Expr, ...]
+    ports: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def reads(self) -> tuple[Value, ...]:

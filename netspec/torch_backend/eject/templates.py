@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from netspec.torch_backend.eject.expressions import (
     Attribute,
     Call,
-    Column,
     Expr,
     Infix,
     Literal,
     Name,
-    Named,
-    Numbered,
-    Run,
-    Slot,
-    Variable,
     among,
     rewritten,
-    runs,
-    shape,
 )
+from netspec.torch_backend.eject.modules import Column, Named, Numbered, Run, Slot, Variable, runs
 from netspec.torch_backend.eject.statements import Line, Loop, Statement
 
 SOFT = frozenset({"groups", "shape", "unflattened_size"})
 """Roles of numbers that may be those of channels too."""
+
+
+VARIABLES_LIMIT = 6  # columns of a table that can still be read
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,7 @@ def unified(exprs: Sequence[Expr | None], place: Place) -> Expr:
     if all(isinstance(expr, Literal) for expr in present):
         alike = all(expr == first for expr in present)
         return first if alike and len(present) == len(exprs) else place.slot(exprs)
-    own = shape(first)
-    if any(shape(expr) != own for expr in present[1:]):
+    if any(expr.kind != first.kind for expr in present[1:]):
         return place.slot(exprs)
     if isinstance(first, Numbered):
         return _unified_lists([expr for expr in exprs if expr is None or isinstance(expr, Numbered)], place)
@@ -85,10 +81,24 @@ def _unified_lists(lists: Sequence[Numbered | None], place: Place) -> Expr:
     divided = [None if modules is None else runs(modules.modules) for modules in lists]
     present = next(modules for modules in lists if modules is not None)
     count = len(runs(present.modules))
-    found = [
-        _run([[] if own is None else own[number][1] for own in divided], place) for number in range(count)
-    ]
+    found: list[Expr] = []
+    for number in range(count):
+        lists_ = [[] if own is None else own[number][1] for own in divided]
+        run = _run(lists_, place)
+        if isinstance(run, Run) and (_is_wide(run) or (_is_awkward(run) and len(set(map(len, lists_))) == 1)):
+            found += [unified(modules, place) for modules in zip_longest(*lists_)]
+        else:
+            found.append(run)
     return Numbered(tuple(found), present.chain)
+
+
+def _is_wide(run: Run) -> bool:
+    return len(run.variables) > VARIABLES_LIMIT
+
+
+def _is_awkward(run: Run) -> bool:
+    """Whether the table is not the same for all instances."""
+    return any(isinstance(column, Slot) for column in run.columns)
 
 
 def _run(lists: Sequence[Sequence[Expr]], place: Place) -> Expr:
@@ -137,7 +147,7 @@ def _column(slots: Sequence[Slot], lists: Sequence[Sequence[Expr]]) -> Expr:
         Literal(Column(value.value for value in row if isinstance(value, Literal))) if row else None
         for row in _rows(slot, lists)
     ]
-    return unified(columns, Place(slot.path, f"{slot.name}s", f"{slot.role}s"))
+    return unified(columns, Place(slot.path, f"{slot.name}_list", f"{slot.role} list"))
 
 
 def goes_with(one: Slot, other: Slot) -> bool:

@@ -1,4 +1,4 @@
-"""A module's forward as expressions: it is run on stand-ins for tensors, and what it does to them is read off.
+"""A module's forward as expressions: it runs on stand-ins for tensors, and what it does to them is read off.
 
 So an operation need not say how it is written: whatever its forward calls of torch is what it is.
 """
@@ -108,10 +108,10 @@ def _traced(
             proxies.append(fx.Proxy(graph.placeholder(f"{SIZE}_{len(extents)}"), tracer))
             extents.append(size)
         named[argument] = tuple(proxies)
-    given = module.forward(*tensors, **named)
-    if isinstance(given, fx.Proxy) and ports > 1:
-        given = tuple(given[port] for port in range(ports))
-    outputs = given if isinstance(given, tuple | list) else (given,)
+    given: Any = module.forward(*tensors, **named)
+    if isinstance(given, fx.Proxy):
+        given = tuple(given[port] for port in range(ports)) if ports > 1 else (given,)  # type: ignore[index]
+    outputs: Sequence[Any] = given if isinstance(given, tuple | list) else (given,)
     reader = _Reader(extents, base)
     return tuple(reader.read(output.node) for output in outputs[:ports])
 
@@ -298,7 +298,9 @@ def _called(function: Callable[..., Any], arguments: list[Expr], named: dict[str
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:
         known = DEFAULTS.get(function, {}) | {"keepdim": False}
-        kept = {key: value for key, value in named.items() if key not in known or value != Literal(known[key])}
+        kept = {
+            key: value for key, value in named.items() if key not in known or value != Literal(known[key])
+        }
         if "dim" in kept:
             kept["dim"] = _only(kept["dim"])
         return Call(name, _arguments(arguments, kept))
