@@ -13,6 +13,8 @@
     built = netspec.build("specs/lenet.yaml", out=Path("exports"), seed=1)
     print(built.certificate.verdict, built.path)
 
+`eject` writes the network as plain PyTorch instead: `Path("lenet.py").write_text(netspec.eject(spec))`.
+
 What is wrong with a spec is raised as a DiagnosticError. The stages themselves are functions in the modules
 of the same names.
 """
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from netspec.diagnostics import Diagnostic, DiagnosticError
     from netspec.ir.graph import Graph
     from netspec.ops.base import Op
-    from netspec.pipeline import Built, Checked, build, check
+    from netspec.pipeline import Built, Checked, build, check, eject
 
 __version__ = "0.1.0"
 
@@ -38,6 +40,7 @@ _HOMES = {
     "Op": "netspec.ops.base",
     "build": "netspec.pipeline",
     "check": "netspec.pipeline",
+    "eject": "netspec.pipeline",
 }
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "__version__",
     "build",
     "check",
+    "eject",
 ]
 
 

@@ -6,35 +6,40 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from netspec.commands import examining
+from netspec.commands.answers import (
+    BY_GRAVITY,
+    DONE,
+    INCONCLUSIVE,
+    REJECTED,
+    SPEC_AT_FAULT,
+    leave,
+    print_json,
+    settings_of,
+    usage,
+)
 from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 from netspec.display.terminal import print_diagnostics
 from netspec.options import (
     CheckFormat,
-    ExpandFormat,
     Format,
     FormatOption,
     Plugins,
     SamplesOption,
     SeedOption,
     Settings,
-    Spec,
     Specs,
-    TableFormat,
     Variant,
     WeightsMap,
 )
 
 if TYPE_CHECKING:
-    from netspec.ir.graph import Graph
     from netspec.pipeline import Checked
     from netspec.verify.certificate import Certificate
-
-DONE, SPEC_AT_FAULT, REJECTED, INCONCLUSIVE = 0, 1, 3, 4
-BY_GRAVITY = (DONE, INCONCLUSIVE, SPEC_AT_FAULT, REJECTED)  # of several specs the gravest counts
 
 EPILOG = (
     "Exit codes: 0 done, 1 the spec or the data is at fault, 2 usage, 3 verification failed, 4 inconclusive."
@@ -107,76 +112,13 @@ def check(
 
         sys.stdout.write(render_github(everything))
     else:
-        _print_json(reports)
-    _leave(code)
+        print_json(reports)
+    leave(code)
 
 
-@app.command()
-def show(
-    spec: Spec,
-    set_: Settings = None,
-    variant: Variant = None,
-    plugins: Plugins = None,
-    at: Annotated[
-        list[str] | None,
-        typer.Option("--at", metavar="NAME=SIZE", help="Size of a symbolic dimension; may be repeated."),
-    ] = None,
-    depth: Annotated[
-        int | None,
-        typer.Option("--depth", min=1, metavar="N", help="Show N levels; deeper blocks as one line each."),
-    ] = None,
-    format: Annotated[
-        TableFormat, typer.Option("--format", help="Text for people, JSON or CSV for programs.")
-    ] = TableFormat.text,
-) -> None:
-    """Show the layer table: shapes, parameters, costs, windows.
-
-    Multiply-adds are those of one sample. "31x31 /8" says that an element of the layer's output sees a
-    window of 31 by 31 in the input, which moves by 8 from one element to the next.
-
-    Example: netspec show specs/resnet.yaml --variant resnet50 --at H=224 --at W=224 --depth 1
-    """
-    from netspec.analysis.table import tabulate
-    from netspec.display.layers import layers_csv, layers_text
-    from netspec.pipeline import check as check_spec
-
-    checked = check_spec(spec, settings=_settings(set_), variant=variant)
-    table = tabulate(checked.graph, _sizes(at, checked.graph))
-    print_diagnostics(checked.warnings)
-    if format is TableFormat.text:
-        layers_text(table, depth)
-    elif format is TableFormat.csv:
-        sys.stdout.write(layers_csv(table))
-    else:
-        _print_json(table.to_json())
-
-
-@app.command()
-def expand(
-    spec: Spec,
-    set_: Settings = None,
-    variant: Variant = None,
-    plugins: Plugins = None,
-    format: Annotated[ExpandFormat, typer.Option("--format", help="YAML or JSON.")] = ExpandFormat.yaml,
-) -> None:
-    """Print the same network as a flat spec.
-
-    It has no blocks, loops and parameters: every layer is a step, under the name that it has in the network.
-    The same graph is made of it, and the same weights fit.
-
-    Example: netspec expand specs/resnet.yaml --variant resnet18
-    """
-    from netspec.language.expand import expand as expanded
-    from netspec.language.expand import expanded_yaml
-    from netspec.pipeline import check as check_spec
-
-    checked = check_spec(spec, settings=_settings(set_), variant=variant)
-    print_diagnostics(checked.warnings)
-    flat = expanded(checked.graph)
-    if format is ExpandFormat.json:
-        _print_json(flat)
-    else:
-        sys.stdout.writelines(f"{line}\n" for line in expanded_yaml(flat))
+app.command()(examining.show)
+app.command()(examining.expand)
+app.command()(examining.eject)
 
 
 @app.command()
@@ -225,9 +167,9 @@ def build(
     Example: netspec build specs/lenet.yaml --samples t10k-images-idx3-ubyte.gz
     """
     if len(specs) > 1 and (weights or save_weights):
-        _usage("--weights and --save-weights are for one spec at a time")
+        usage("--weights and --save-weights are for one spec at a time")
     if weights_map and not weights:
-        _usage("--weights-map is for --weights, which is not given")
+        usage("--weights-map is for --weights, which is not given")
     from netspec.display.alignment import taken_text
     from netspec.display.outcome import built_text, report_json
     from netspec.display.progress import ProgressDisplay
@@ -270,8 +212,8 @@ def build(
         sys.stdout.flush()
         print_diagnostics(found)
     if format is Format.json:
-        _print_json(reports)
-    _leave(max(codes, key=BY_GRAVITY.index))
+        print_json(reports)
+    leave(max(codes, key=BY_GRAVITY.index))
 
 
 @app.command()
@@ -298,68 +240,18 @@ def verify(
     with ProgressDisplay(str(model)) as progress:
         _, certificate = verify_file(model, samples=samples, seed=seed, progress=progress)
     if format is Format.json:
-        _print_json(certificate.to_data())
+        print_json(certificate.to_data())
     else:
         print(f"{model}: {certificate.verdict}")
         certificate_text(certificate)
     sys.stdout.flush()
     print_diagnostics(certificate.problems)
-    _leave(_verdict_code(certificate))
+    leave(_verdict_code(certificate))
 
 
-@app.command()
-def ops(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="An operation, for all about it.")
-    ] = None,
-    plugins: Plugins = None,
-    format: FormatOption = Format.text,
-) -> None:
-    """List the operations, or explain one.
-
-    Example: netspec ops Conv2d
-    """
-    from netspec.display.listing import list_json, look_up, show_list
-    from netspec.display.operations import operation_json, show_operation
-
-    if name is None:
-        _print_json(list_json()) if format is Format.json else show_list()
-        return
-    operation = look_up(name)
-    if format is Format.json:
-        _print_json(operation_json(operation))
-    else:
-        show_operation(operation)
-    print_diagnostics(operation.faults)
-    _leave(SPEC_AT_FAULT if operation.faults else DONE)
-
-
-@app.command()
-def schema() -> None:
-    """Print the JSON Schema by which editors complete and check specs.
-
-    Example: netspec schema > netspec.schema.json
-    """
-    from netspec.language.schema import schema_text
-
-    sys.stdout.write(schema_text())
-
-
-@app.command()
-def doctor(format: FormatOption = Format.text) -> None:
-    """Examine the environment: packages, runtimes, GPUs.
-
-    Example: netspec doctor
-    """
-    from netspec.display.examination import report_text
-    from netspec.doctor import diagnose
-
-    report = diagnose()
-    if format is Format.json:
-        _print_json(report.to_json())
-    else:
-        report_text(report)
-    _leave(DONE if report.healthy else SPEC_AT_FAULT)
+app.command()(examining.ops)
+app.command()(examining.schema)
+app.command()(examining.doctor)
 
 
 def _checked(
@@ -368,7 +260,7 @@ def _checked(
     """Every spec with what `check` gives, or None where it does not hold, and what was found in it."""
     from netspec.pipeline import check as check_spec
 
-    settings = _settings(given)
+    settings = settings_of(given)
     for spec in dict.fromkeys(specs):  # one given twice is meant once
         try:
             checked = check_spec(spec, settings=settings, variant=variant)
@@ -407,57 +299,10 @@ def _distinct(
             yield spec, checked, diagnostics
 
 
-def _settings(given: list[str] | None) -> dict[str, str]:
-    """`--set` options by name."""
-    settings = {}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            _usage(f"--set takes NAME=VALUE, not {text!r}")
-        settings[name.strip()] = value
-    return settings
-
-
-def _sizes(given: list[str] | None, graph: Graph) -> dict[str, int]:
-    """`--at` options by name, each held against the limits of its dimension."""
-    sizes = {}
-    for text in given or ():
-        name, _, value = (part.strip() for part in text.partition("="))
-        if not value.isascii() or not value.isdigit():
-            _usage(f"--at takes NAME=SIZE, not {text!r}")
-        bounds = graph.bounds.get(name)
-        if bounds is None:
-            known = ", ".join(graph.bounds) or "none"
-            _usage(f"--at {text}: the symbolic dimensions of this spec are {known}")
-        sizes[name] = int(value)
-        too_large = bounds.greatest is not None and sizes[name] > bounds.greatest
-        if sizes[name] < bounds.least or sizes[name] % bounds.multiple_of or too_large:
-            from netspec.display.limits import limits
-
-            _usage(f"--at {text}: {' '.join(limits({name: bounds}))}")
-    return sizes
-
-
-def _usage(message: str) -> NoReturn:
-    """Leave with exit code 2."""
-    raise typer.BadParameter(message)
-
-
 def _verdict_code(certificate: Certificate) -> int:
     from netspec.verify.certificate import Verdict
 
     return {Verdict.PASSED: DONE, Verdict.INCONCLUSIVE: INCONCLUSIVE}.get(certificate.verdict, REJECTED)
-
-
-def _leave(code: int) -> None:
-    if code:
-        raise typer.Exit(code)
-
-
-def _print_json(data: Any) -> None:
-    import json
-
-    print(json.dumps(data, indent=2))
 
 
 def main() -> NoReturn:

@@ -13,7 +13,9 @@ def load_plugins(paths: list[Path] | None) -> list[Path] | None:
     """Make the operations of the files that `--plugin` names known, before anything else is read."""
     if paths:
         from netspec.ops.plugins import load_plugin
+        from netspec.process import let_threads_sleep
 
+        let_threads_sleep()  # a plugin may import torch
         for path in paths:
             load_plugin(path)
     return paths

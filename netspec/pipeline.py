@@ -1,4 +1,4 @@
-"""The stages in their order: check a spec to a Graph; build it to a verified ONNX file."""
+"""The stages in their order: check a spec to a Graph; build it to a verified ONNX file, or to source."""
 
 from __future__ import annotations
 
@@ -140,6 +140,21 @@ def build(
 
         save(module, graph, save_weights)
     return _publish(checked, module, out, opset, seed, real, keep_rejected, taken, report)
+
+
+def eject(
+    spec: Path | str | Checked, *, settings: Mapping[str, str] | None = None, variant: str | None = None
+) -> str:
+    """A spec's network as one Python file of plain PyTorch, free of netspec.
+
+    It has the same state dict and computes the same. `spec`, `settings` and `variant` are as for `build`.
+
+    Errors: DiagnosticError where the spec does not hold, or an operation's module needs more than torch.
+    """
+    checked = spec if isinstance(spec, Checked) else check(spec, settings=settings, variant=variant)
+    from netspec.torch_backend.eject import eject as ejected
+
+    return ejected(checked.graph)
 
 
 def _silent(stage: str, done: float) -> None:

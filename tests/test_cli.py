@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 import netspec as package
-from netspec.ops.catalogue import catalogue
 from tests.command_line import LENET, SPECS, files, netspec, tiny
 
-COMMANDS = ["check", "show", "expand", "build", "verify", "ops", "schema", "doctor"]
+COMMANDS = ["check", "show", "expand", "eject", "build", "verify", "ops", "schema", "doctor"]
 
 
 @pytest.fixture(autouse=True)
@@ -227,33 +226,7 @@ def test_show_of_a_bad_spec(tmp_path):
         assert "did you mean Tanh?" in outcome.err
 
 
-# --- ops, schema, doctor -------------------------------------------------------------------------------
-
-
-def test_ops_lists_all():
-    lines = netspec("ops").out.splitlines()
-    assert [line.split()[0] for line in lines] == list(catalogue())
-    assert max(map(len, lines)) <= 80
-    assert [entry["name"] for entry in netspec("ops", "--format", "json").data] == list(catalogue())
-
-
-@pytest.mark.parametrize("name", catalogue())
-def test_ops_explains_one(name):
-    text = netspec("ops", name).out
-    assert text.startswith(f"{name}\n\n")
-    data = netspec("ops", name, "--format", "json").data
-    assert data["name"] == name
-    assert data["summary"] in text
-    for argument in data["arguments"]:
-        assert f"\n  {argument['name']} " in text
-        assert argument["required"] != ("default" in argument)
-        assert argument["expects"]
-
-
-def test_ops_of_an_unknown_one():
-    outcome = netspec("ops", "conv2D")
-    assert (outcome.code, outcome.out) == (1, "")
-    assert "did you mean Conv2d?" in outcome.err
+# --- schema, doctor ------------------------------------------------------------------------------------
 
 
 def test_schema_is_the_one_that_is_checked_in():

@@ -12,7 +12,18 @@ import netspec
 from netspec import pipeline
 from tests.command_line import LENET, ROOT
 
-NAMES = ["Built", "Checked", "Diagnostic", "DiagnosticError", "Graph", "Op", "__version__", "build", "check"]
+NAMES = [
+    "Built",
+    "Checked",
+    "Diagnostic",
+    "DiagnosticError",
+    "Graph",
+    "Op",
+    "__version__",
+    "build",
+    "check",
+    "eject",
+]
 
 LOADED = """
 import sys
@@ -35,6 +46,7 @@ def test_the_public_names_are_these_and_documented():
             assert name in netspec.__dir__()
     assert netspec.build is pipeline.build
     assert netspec.check is pipeline.check
+    assert netspec.eject is pipeline.eject
 
 
 def test_what_is_not_there_is_an_attribute_error():

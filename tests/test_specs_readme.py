@@ -17,7 +17,8 @@ from netspec.ir.dim import arithmetic
 from netspec.language import calls, distributions, initialisation, names, scalars, sections, source, tree
 from netspec.language.expressions import lexer, parser, tensors, values
 from netspec.language.expressions.functions import FUNCTIONS
-from netspec.language.schema import schema, short
+from netspec.language.schema import schema
+from netspec.language.schema_forms import short
 from netspec.ops import arguments
 from netspec.ops.base import Op
 from netspec.ops.catalogue import catalogue

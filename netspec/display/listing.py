@@ -96,9 +96,18 @@ def look_up(name: str) -> Described:
     """
     operation = find(name)
     if operation is None:
-        suggestion = nearest(name, (*names(), *entries()))
-        raise DiagnosticError(UnknownOperation(name=spell(name), suggestion=suggestion))
+        raise DiagnosticError(UnknownOperation(name=spell(name), suggestion=_meant(name)))
     return described(operation, origin(name))
+
+
+def _meant(name: str) -> str | None:
+    """What was likely meant by a name: the operation that is called so for 1, 2 and 3 dimensions, or one."""
+    all_names = (*names(), *entries())
+    ranked = [other for other in all_names if re.fullmatch(rf"{re.escape(name)}[123]d", other, re.IGNORECASE)]
+    if not ranked:
+        return nearest(name, all_names)
+    *others, last = ranked
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def show_list() -> None:

@@ -74,7 +74,7 @@ def operation_json(operation: Described) -> dict[str, Any]:
         "source": sections.get("Source"),
         "arguments": [_argument_json(op, name) for name in op.model_fields],
         "example": _example_json(operation.example, sections.get("Example")),
-        "has_lowering": hasattr(op, "lower"),
+        "has_lowering": op.has_lowering(),
         "lowering": [
             {"opsets": [item.first, item.last], "operators": list(item.operators)}
             for item in (operation.example.lowering if operation.example else ())

@@ -14,7 +14,17 @@ ROOM = 30
 MOST = 4
 """How many arguments are shown at most."""
 
-ORDER = ("kernel_size", "output_size", "out_channels", "out_features", "hidden_size", "nhead", "num_heads", "stride", "groups")
+ORDER = (
+    "kernel_size",
+    "output_size",
+    "out_channels",
+    "out_features",
+    "hidden_size",
+    "nhead",
+    "num_heads",
+    "stride",
+    "groups",
+)
 """What comes first, in this order; all others follow as the operation has them."""
 
 WORDS = {
@@ -41,7 +51,9 @@ def given(op: Op) -> dict[str, Any]:
     """The arguments that are not at their defaults."""
     fields = type(op).model_fields
     values = {name: getattr(op, name) for name in fields}
-    return {name: value for name, value in values.items() if value is not None and value != fields[name].default}
+    return {
+        name: value for name, value in values.items() if value is not None and value != fields[name].default
+    }
 
 
 def telling(op: Op) -> str:

@@ -1,41 +1,48 @@
-"""Graphviz's `dot`, called inside the process: boxes of given sizes in, places and curves out."""
+"""Graphviz's `dot`, called inside the process: boxes of given sizes go in, places and curves come out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from netspec.diagnostics import Diagnostic, DiagnosticError
 
 Point = tuple[float, float]
 
-INCH = 72  # pixels, in which Graphviz is given sizes
+INCH = 72  # pixels; Graphviz takes sizes in inches
+APART = 12  # pixels from one box to the next, and from one rank to the next
 
 
 class GraphvizMissing(Diagnostic):
-    """The package that brings Graphviz is not installed; only drawing needs it."""
+    """The package that brings Graphviz is not installed; nothing but drawing needs it."""
 
     code = "NS600"
     message = "drawing needs pygraphviz, which is not installed"
-    help = "Install it; its wheels bring Graphviz along: pip install 'netspec-onnx[draw]'"
+
+    @property
+    def help(self) -> str:
+        return "install it, and with it Graphviz: pip install 'netspec-onnx[draw]'"
 
 
 class GraphvizBroken(Diagnostic):
-    """The package that brings Graphviz is installed, and cannot be imported or does not lay out."""
+    """The package that brings Graphviz is installed, and cannot be imported."""
 
     code = "NS601"
-    message = "drawing needs pygraphviz, which is installed and does not work: {reason}"
-    help = "Install its wheel, which brings Graphviz along: pip install --force-reinstall --only-binary :all: pygraphviz"
+    message = "drawing needs pygraphviz, which is installed, but importing it fails: {reason}"
 
     reason: str
 
+    @property
+    def help(self) -> str:
+        return (
+            "install its wheel, which has Graphviz in it: "
+            "pip install --force-reinstall --only-binary :all: pygraphviz"
+        )
 
-@dataclass(frozen=True)
-class Vertex:
-    """A box with a size. Edges end in the middle of its upper or lower border, or where ports are: `tops` and
-    `bottoms` are their distances from the left. One with a `rank` lies above all others (source) or below (sink).
-    """
+
+class Vertex(NamedTuple):
+    """A box of a size. `tops` and `bottoms` are where on its borders edges end, from the left; in the middle,
+    where there are none. One with a `rank` lies above all others (source) or below (sink)."""
 
     width: int
     height: int
@@ -45,19 +52,20 @@ class Vertex:
 
 
 class Edge(NamedTuple):
-    """From one vertex to another, each with the number of its port; over at least so many ranks, and the
-    straighter the more weight it has."""
+    """From one vertex to another, by their numbers, and at which of their ports: the straighter the more
+    weight it has, over so many ranks at least. One that is not `seen` only holds its ends together."""
 
     tail: int
     head: int
-    tail_port: int | None = None
-    head_port: int | None = None
+    bottom: int | None = None
+    top: int | None = None
     weight: int = 1
     ranks: int = 1
+    seen: bool = True
 
 
 class Places(NamedTuple):
-    """The whole size, the middle of every vertex, and every edge as points of cubic curves; y counts down."""
+    """The whole size, the middle of every vertex, every edge as points of cubic curves; y counts down."""
 
     width: float
     height: float
@@ -65,25 +73,12 @@ class Places(NamedTuple):
     curves: list[list[Point]]
 
 
-def graphviz() -> Any:
-    """The module of pygraphviz.
+def place(vertices: Sequence[Vertex], edges: Sequence[Edge]) -> Places:
+    """Lay out a graph from top to bottom; the edges of a vertex keep their order, from left to right.
 
-    Errors: NS600 where it is not installed, NS601 where it is and does not load.
+    Errors: NS600, NS601 where there is no Graphviz.
     """
-    try:
-        import pygraphviz
-    except ModuleNotFoundError as error:
-        if error.name == "pygraphviz":
-            raise DiagnosticError(GraphvizMissing()) from error
-        raise DiagnosticError(GraphvizBroken(reason=str(error))) from error
-    except ImportError as error:
-        raise DiagnosticError(GraphvizBroken(reason=str(error))) from error
-    return pygraphviz
-
-
-def place(vertices: Sequence[Vertex], edges: Sequence[Edge], gap: int) -> Places:
-    """Lay out a graph from top to bottom with `gap` between ranks; a vertex's edges keep their order."""
-    graph = graphviz().AGraph(string="\n".join(_text(vertices, edges, gap)))
+    graph = pygraphviz().AGraph(string="\n".join(_text(vertices, edges)))
     graph.layout(prog="dot")
     _, _, width, height = map(float, graph.graph_attr["bb"].split(","))
 
@@ -94,16 +89,36 @@ def place(vertices: Sequence[Vertex], edges: Sequence[Edge], gap: int) -> Places
     middles = [points(graph.get_node(f"v{number}").attr["pos"])[0] for number in range(len(vertices))]
     curves = [
         points(graph.get_edge(f"v{edge.tail}", f"v{edge.head}", f"e{number}").attr["pos"])
+        if edge.seen
+        else []
         for number, edge in enumerate(edges)
     ]
     return Places(width, height, middles, curves)
 
 
-def _text(vertices: Sequence[Vertex], edges: Sequence[Edge], gap: int) -> Iterator[str]:
-    """The graph in Graphviz's language. Nothing in it is a text of the spec."""
+def pygraphviz() -> Any:
+    """The module that brings Graphviz.
+
+    Errors: NS600 where it is not installed, NS601 where importing it fails.
+    """
+    try:
+        import pygraphviz
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "pygraphviz":
+            raise DiagnosticError(GraphvizMissing()) from error
+        raise DiagnosticError(GraphvizBroken(reason=" ".join(str(error).split()))) from error
+    return pygraphviz
+
+
+def _text(vertices: Sequence[Vertex], edges: Sequence[Edge]) -> Iterator[str]:
+    """The graph in Graphviz's language; nothing in it is a text of the spec.
+
+    The limits keep a dense graph from taking minutes, for a layout that is hardly better.
+    """
     yield "digraph {"
-    yield f'graph [dpi={INCH} nodesep={12 / INCH} ranksep={gap / INCH} ordering=out margin=0 pad=0]'
-    yield 'node [shape=box fixedsize=true label="" margin=0]'
+    yield f"graph [dpi={INCH} nodesep={APART / INCH} ranksep={APART / INCH}]"
+    yield "graph [ordering=out nslimit=5 mclimit=0.5]"
+    yield 'node [shape=box fixedsize=true label=""]'
     yield "edge [arrowhead=none]"
     for number, vertex in enumerate(vertices):
         if vertex.tops or vertex.bottoms:
@@ -111,37 +126,51 @@ def _text(vertices: Sequence[Vertex], edges: Sequence[Edge], gap: int) -> Iterat
         else:
             yield f"v{number} [width={vertex.width / INCH} height={vertex.height / INCH}]"
     for rank in ("source", "sink"):
-        names = [f"v{number}" for number, vertex in enumerate(vertices) if vertex.rank == rank]
-        if names:
-            yield f"{{ rank={rank}; {'; '.join(names)} }}"
+        numbers = [f"v{number}" for number, vertex in enumerate(vertices) if vertex.rank == rank]
+        if numbers:
+            yield f"{{ rank={rank}; {'; '.join(numbers)} }}"
     for number, edge in enumerate(edges):
-        tail = "s" if edge.tail_port is None else f"b{edge.tail_port}:s"
-        head = "n" if edge.head_port is None else f"t{edge.head_port}:n"
-        yield f"v{edge.tail} -> v{edge.head} [key=e{number} tailport=\"{tail}\" headport=\"{head}\" weight={edge.weight} minlen={edge.ranks}]"
+        tail = "s" if edge.bottom is None else f"b{edge.bottom}:s"
+        head = "n" if edge.top is None else f"t{edge.top}:n"
+        hidden = "" if edge.seen else " style=invis"
+        yield (
+            f'v{edge.tail} -> v{edge.head} [key=e{number} tailport="{tail}" headport="{head}" '
+            f"weight={edge.weight} minlen={edge.ranks}{hidden}]"
+        )
     yield "}"
 
 
 def _ported(vertex: Vertex) -> str:
-    """A vertex with ports, as a table of two rows: in Graphviz only a cell can have a place of its own."""
+    """A vertex with ports, as a table of two rows: cells are what Graphviz can attach an edge to."""
     upper = vertex.height // 2
-    rows = _row(vertex.width, upper, "t", vertex.tops) + _row(vertex.width, vertex.height - upper, "b", vertex.bottoms)
-    return _table(rows)
+    rows = ((upper, "t", vertex.tops), (vertex.height - upper, "b", vertex.bottoms))
+    return _table(
+        "".join(
+            _row(_cell(vertex.width, height, inside=_ports(vertex.width, height, port, places)))
+            for height, port, places in rows
+        )
+    )
 
 
-def _row(width: int, height: int, port: str, places: Sequence[int]) -> str:
-    """A row of cells: a narrow one at every place, in the order from the left, and wide ones between."""
-    cells, x = [], 0
+def _ports(width: int, height: int, port: str, places: Sequence[int]) -> str:
+    """A row of cells, a narrow one at every place and wide ones between them."""
+    cells = []
+    x = 0
     for number in sorted(range(len(places)), key=lambda number: places[number]):
-        cells += [_cell(places[number] - 1 - x, height), _cell(2, height, f"{port}{number}")]
+        cells += [_cell(places[number] - 1 - x, height), _cell(2, height, f' PORT="{port}{number}"')]
         x = places[number] + 1
-    cells.append(_cell(width - x, height))
-    return f'<TR><TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}">{_table("<TR>" + "".join(cells) + "</TR>")}</TD></TR>'
-
-
-def _cell(width: int, height: int, port: str = "") -> str:
-    named = f' PORT="{port}"' if port else ""
-    return f'<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"{named}></TD>' if width > 0 else ""
+    return _table(_row("".join([*cells, _cell(width - x, height)])))
 
 
 def _table(rows: str) -> str:
     return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>'
+
+
+def _row(cells: str) -> str:
+    return f"<TR>{cells}</TR>"
+
+
+def _cell(width: int, height: int, port: str = "", inside: str = "") -> str:
+    if width <= 0:
+        return ""
+    return f'<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="{height}"{port}>{inside}</TD>'

@@ -14,7 +14,7 @@ there, and of the port), or the name of a value that all of them read."""
 
 
 class _Flow(NamedTuple):
-    """Who makes each value, and who reads it, by the value's name; `given` are those that leave the network."""
+    """Who makes each value and who reads it, by the value's name, and which values leave the network."""
 
     makers: Mapping[str, tuple[str, int]]
     readers: Mapping[str, Sequence[str]]
@@ -110,9 +110,17 @@ def _carried(first: Item, second: Item, flow: _Flow) -> Carried | None:
 
 def _same(one: Node, other: Node, start: int, other_start: int) -> bool:
     """Whether two nodes are the same layer in two parts, whose names are of these lengths."""
-    if one.name[start:] != other.name[other_start:] or type(one.op) is not type(other.op) or one.op != other.op:
+    if (
+        one.name[start:] != other.name[other_start:]
+        or type(one.op) is not type(other.op)
+        or one.op != other.op
+    ):
         return False
-    if one.slots != other.slots or one.parametrize != other.parametrize or len(one.inputs) != len(other.inputs):
+    if (
+        one.slots != other.slots
+        or one.parametrize != other.parametrize
+        or len(one.inputs) != len(other.inputs)
+    ):
         return False
     if one.shares != other.shares:
         within = one.shares and other.shares and one.shares.startswith(one.name[:start])
@@ -125,5 +133,6 @@ def _read_elsewhere(nodes: Sequence[Node], allowed: set[str], flow: _Flow) -> bo
     """Whether a value of these nodes leaves the network, or is read by others than the allowed ones."""
     values: list[Value] = [value for node in nodes for value in node.outputs]
     return any(
-        value.name in flow.given or not allowed.issuperset(flow.readers.get(value.name, ())) for value in values
+        value.name in flow.given or not allowed.issuperset(flow.readers.get(value.name, ()))
+        for value in values
     )

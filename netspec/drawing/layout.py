@@ -1,7 +1,7 @@
 """Where everything in a drawing lies: each box is laid out by itself, from the innermost outwards.
 
-In the box around it an open box is one vertex, with ports on its borders where its own wires arrive and leave.
-So boxes that are alike look alike, and a drawing takes time in proportion to what is in it.
+In the box around it an open box is one vertex, with ports on its borders where its own wires arrive and
+leave. So boxes that are alike look alike, and a drawing takes time in proportion to what is in it.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
 
-from netspec.drawing import dot
-from netspec.drawing.captions import Caption, Captions, tensor
+from netspec.drawing.captions import Caption, Captions
+from netspec.drawing.dot import Edge, Point, Vertex, place
 from netspec.drawing.metrics import width
 from netspec.drawing.parts import Box, Layer, Terminal
+from netspec.drawing.straight import straightened
 from netspec.drawing.wiring import Border, End, Flow, Scene, Wire
 
 TEXT, SMALL, LARGE = 11.0, 9.5, 15.0  # font sizes
 LAYER, TERMINAL, LABEL = 36, 24, 14  # heights
-HEADING = 22  # the height of the strip that bears a box's title
+HEADING, HEADLINES = 22, 44  # the strip above what is inside: of a box, and of the whole drawing
 PAD = 10  # from a border to what is inside
 NARROWEST = 110
-STEM, MAIN = 12, 6  # how straight a value's wire to its label is, and the wire to what first reads it
-GAP = 12  # between ranks
+STEM = 12  # how straight a value's wire to its label is
 
 
 class Line(NamedTuple):
-    """A piece of a flow in a box, as the points of cubic curves; with an arrow unless it goes on."""
+    """A piece of a flow, as the points of cubic curves; an arrow unless it goes on behind them."""
 
     flow: Flow
-    points: Sequence[dot.Point]
+    points: Sequence[Point]
     arrow: bool
 
 
@@ -44,15 +44,15 @@ class Label(NamedTuple):
 
 @dataclass(eq=False)
 class Spot:
-    """Something in a box, by its upper left corner; an open box with what is `inside`."""
+    """A terminal, layer or box by its upper left corner; an open box with what is `inside`."""
 
     end: End
-    caption: Caption | None
-    x: float
-    y: float
+    caption: Caption
     width: int
     height: int
     inside: Sheet | None = None
+    x: float = 0
+    y: float = 0
 
 
 @dataclass(eq=False)
@@ -70,126 +70,130 @@ class Sheet:
 
 def lay_out(scene: Scene, captions: Captions) -> Sheet:
     """The whole drawing, laid out."""
-    return _sheet(scene.root, captions.of_network(), scene, captions)
+    terminals = (*scene.inputs, *scene.outputs)
+    return _sheet(scene.root, captions.network(), scene, captions, terminals, HEADLINES)
 
 
-def _sheet(box: Box, caption: Caption, scene: Scene, captions: Captions) -> Sheet:
+def _sheet(
+    box: Box,
+    caption: Caption,
+    scene: Scene,
+    captions: Captions,
+    terminals: Sequence[Terminal] = (),
+    above: int = HEADING,
+) -> Sheet:
     wires = scene.wires.get(box, [])
-    terminals = [*scene.inputs, *scene.outputs] if box is scene.root else []
-    spots = _spots(box, terminals, scene, captions)
+    spots = _spots(box, scene, captions, terminals)
     labels = [wire.flow for wire in wires if wire.head is Border.LABEL]
     entering = list(dict.fromkeys(wire.flow for wire in wires if wire.tail is Border.TOP))
     leaving = list(dict.fromkeys(wire.flow for wire in wires if wire.head is Border.BOTTOM))
-    vertices = [_vertex(spot) for spot in spots]
     numbers: dict[object, int] = {spot.end: number for number, spot in enumerate(spots)}
-    for border, flows, rank in ((Border.TOP, entering, "source"), (Border.LABEL, labels, ""), (Border.BOTTOM, leaving, "sink")):
+    vertices = [_vertex(spot) for spot in spots]
+    for border, flows in ((Border.TOP, entering), (Border.LABEL, labels), (Border.BOTTOM, leaving)):
         for flow in flows:
             numbers[border, flow] = len(vertices)
-            size = _label_size(flow) if border is Border.LABEL else (1, 1)
-            vertices.append(dot.Vertex(*size, rank=rank))
-    inside = {spot.end: spot.inside for spot in spots}
-    edges = _spread([_edge(wire, numbers, inside) for wire in wires])
-    places = dot.place(vertices, edges, GAP)
-    middles = places.middles
+            vertices.append(_of_border(border, flow))
+    sheets = {spot.end: spot.inside for spot in spots}
+    edges = straightened([_edge(wire, numbers, sheets) for wire in wires])
+    places = place(vertices, edges)
 
-    left, need = PAD, _title_width(caption, box is scene.root) + 2 * PAD
-    total = ceil(max(places.width + 2 * PAD, need))
-    left = (total - places.width) / 2
-    top = HEADING if box is not scene.root else 2 * HEADING
-    bottom = top + places.height + PAD
+    whole = ceil(max(places.width, _title_width(caption)) + 2 * PAD)
+    left = (whole - places.width) / 2
+    bottom = ceil(above + places.height + PAD)
+    middles = [(left + x, above + y) for x, y in places.middles]
     for spot, (x, y) in zip(spots, middles, strict=False):
-        spot.x, spot.y = left + x - spot.width / 2, top + y - spot.height / 2
-    lines = []
-    for wire, curve in zip(wires, places.curves, strict=True):
-        points = [(left + x, top + y) for x, y in curve]
-        if wire.tail is Border.TOP:
-            points = _straight((points[0][0], 0.0), points[0]) + points[1:]
-        if wire.head is Border.BOTTOM:
-            points += _straight(points[-1], (points[-1][0], float(ceil(bottom))))[1:]
-        lines.append(Line(wire.flow, points, isinstance(wire.head, (Terminal, Layer)) or (isinstance(wire.head, Box) and wire.head.closed)))
-    texts = [Label(flow, left + middles[numbers[Border.LABEL, flow]][0], top + middles[numbers[Border.LABEL, flow]][1]) for flow in labels]
-    tops = {flow: round(left + middles[numbers[Border.TOP, flow]][0]) for flow in entering}
-    bottoms = {flow: round(left + middles[numbers[Border.BOTTOM, flow]][0]) for flow in leaving}
-    return Sheet(total, ceil(bottom), spots, lines, texts, tops, bottoms)
-
-
-def _straight(start: dot.Point, end: dot.Point) -> list[dot.Point]:
-    return [start, start, end, end]
-
-
-def _spots(box: Box, terminals: Sequence[Terminal], scene: Scene, captions: Captions) -> list[Spot]:
-    spots = [Spot(end, None, 0, 0, ceil(width(end.name, TEXT)) + 3 * PAD, TERMINAL) for end in terminals]
-    given = {item: captions.of(item, box) for item in box.items}
-    widest = max((_needs(given[item]) for item in box.items if isinstance(item, Layer) or item.closed), default=0)
-    for item in box.items:
-        if isinstance(item, Box) and not item.closed:
-            sheet = _sheet(item, given[item], scene, captions)
-            spots.append(Spot(item, given[item], 0, 0, sheet.width, sheet.height, sheet))
-        else:
-            spots.append(Spot(item, given[item], 0, 0, max(widest, NARROWEST), LAYER))
-    return spots
-
-
-def _needs(caption: Caption) -> int:
-    """The width of a layer or a closed box."""
-    first = width(caption.head, TEXT, bold=True) + sum(width(f" {text}", TEXT) for text in (caption.rest, caption.badge) if text)
-    second = width(f"{caption.name}   {caption.count}", SMALL)
-    return ceil(max(first, second)) + 2 * PAD
-
-
-def _title_width(caption: Caption, whole: bool) -> float:
-    """The width of a box's title."""
-    if whole:
-        return max(width(caption.head, LARGE, bold=True), width(caption.count, TEXT))
-    first = width(caption.head, TEXT, bold=True) + sum(width(f"  {text}", TEXT) for text in (caption.rest, caption.badge) if text)
-    return first + width(f"    {caption.count}", SMALL)
-
-
-def _label_size(flow: Flow) -> tuple[int, int]:
-    return ceil(width(tensor(flow.value), SMALL)) + 4, LABEL
-
-
-def _vertex(spot: Spot) -> dot.Vertex:
-    if spot.inside is None:
-        return dot.Vertex(spot.width, spot.height)
-    return dot.Vertex(spot.width, spot.height, tuple(spot.inside.tops.values()), tuple(spot.inside.bottoms.values()))
-
-
-def _edge(wire: Wire, numbers: Mapping[object, int], inside: Mapping[End, Sheet | None]) -> dot.Edge:
-    tail, head = (numbers[(end, wire.flow) if isinstance(end, Border) else end] for end in (wire.tail, wire.head))
-    above = inside.get(wire.tail) if not isinstance(wire.tail, Border) else None
-    below = inside.get(wire.head) if not isinstance(wire.head, Border) else None
-    return dot.Edge(
-        tail,
-        head,
-        list(above.bottoms).index(wire.flow) if above else None,
-        list(below.tops).index(wire.flow) if below else None,
-        weight=STEM if wire.head is Border.LABEL else 1,
+        spot.x, spot.y = x - spot.width / 2, y - spot.height / 2
+    curves = (curve for edge, curve in zip(edges, places.curves, strict=True) if edge.seen)
+    lines = [
+        _line(wire, [(left + x, above + y) for x, y in curve], bottom)
+        for wire, curve in zip(wires, curves, strict=True)
+    ]
+    return Sheet(
+        whole,
+        bottom,
+        spots,
+        lines,
+        [Label(flow, *middles[numbers[Border.LABEL, flow]]) for flow in labels],
+        {flow: round(middles[numbers[Border.TOP, flow]][0]) for flow in entering},
+        {flow: round(middles[numbers[Border.BOTTOM, flow]][0]) for flow in leaving},
     )
 
 
-def _spread(edges: Sequence[dot.Edge]) -> list[dot.Edge]:
-    """The edges with room to part and to meet, over two ranks; straight where others only go around."""
-    heads: dict[int, list[int]] = {}
-    tails: dict[int, list[int]] = {}
-    for edge in edges:
-        heads.setdefault(edge.tail, []).append(edge.head)
-        tails.setdefault(edge.head, []).append(edge.tail)
-    spread = []
-    for edge in edges:
-        wide = len(heads[edge.tail]) > 1 or len(tails[edge.head]) > 1
-        main = wide and _reaches(edge.head, set(heads[edge.tail]) - {edge.head}, heads)
-        weight = max(edge.weight, MAIN) if main or not wide else edge.weight
-        spread.append(edge._replace(ranks=2 if wide else 1, weight=weight))
-    return spread
+def _spots(box: Box, scene: Scene, captions: Captions, terminals: Sequence[Terminal]) -> list[Spot]:
+    """What is in a box, with its size: layers side by side or above each other are equally wide."""
+    ends = [
+        Spot(end, captions.terminal(end), ceil(width(end.name, TEXT, bold=True)) + 30, TERMINAL)
+        for end in terminals
+    ]
+    leaves: list[Spot] = []
+    spots: list[Spot] = []
+    for item in box.items:
+        caption = captions.of(item, box)
+        if isinstance(item, Box) and not item.closed:
+            sheet = _sheet(item, caption, scene, captions)
+            spots.append(Spot(item, caption, sheet.width, sheet.height, sheet))
+        else:
+            leaves.append(Spot(item, caption, _leaf_width(caption), LAYER))
+            spots.append(leaves[-1])
+    widest = max((leaf.width for leaf in leaves), default=0)
+    for leaf in leaves:
+        leaf.width = widest
+    inputs = len(scene.inputs) if terminals else 0
+    return ends[:inputs] + spots + ends[inputs:]
 
 
-def _reaches(start: int, ends: set[int], heads: Mapping[int, Sequence[int]]) -> bool:
-    """Whether all of the ends lie behind the start."""
-    seen, left = {start}, [start]
-    while left and not ends <= seen:
-        for head in heads.get(left.pop(), ()):
-            if head not in seen:
-                seen.add(head)
-                left.append(head)
-    return ends <= seen
+def _leaf_width(caption: Caption) -> int:
+    """How wide a layer or a closed box is, for its two lines."""
+    lower = width(f"{caption.name}   {caption.amount}", SMALL)
+    return max(ceil(max(title_width(caption), lower)) + 2 * PAD, NARROWEST)
+
+
+def title_width(caption: Caption) -> float:
+    """How wide a caption's first line is."""
+    more = "".join(f" {text}" for text in (caption.rest, caption.badge) if text)
+    return width(caption.head, TEXT, bold=True) + width(more, TEXT)
+
+
+def _title_width(caption: Caption) -> float:
+    """How wide a box's title is, with the count on its right."""
+    return title_width(caption) + width(f"    {caption.amount}", SMALL)
+
+
+def _vertex(spot: Spot) -> Vertex:
+    if spot.inside is None:
+        return Vertex(spot.width, spot.height)
+    tops, bottoms = spot.inside.tops.values(), spot.inside.bottoms.values()
+    return Vertex(spot.width, spot.height, tuple(tops), tuple(bottoms))
+
+
+def _of_border(border: Border, flow: Flow) -> Vertex:
+    if border is Border.LABEL:
+        return Vertex(ceil(width(flow.shape, SMALL)) + 4, LABEL)
+    return Vertex(1, 1, rank="source" if border is Border.TOP else "sink")
+
+
+def _edge(wire: Wire, numbers: Mapping[object, int], sheets: Mapping[End, Sheet | None]) -> Edge:
+    def number(end: End | Border) -> int:
+        return numbers[(end, wire.flow) if isinstance(end, Border) else end]
+
+    above = None if isinstance(wire.tail, Border) else sheets[wire.tail]
+    below = None if isinstance(wire.head, Border) else sheets[wire.head]
+    return Edge(
+        number(wire.tail),
+        number(wire.head),
+        None if above is None else list(above.bottoms).index(wire.flow),
+        None if below is None else list(below.tops).index(wire.flow),
+        STEM if wire.head is Border.LABEL else 1,
+    )
+
+
+def _line(wire: Wire, points: list[Point], bottom: int) -> Line:
+    """A wire, drawn on to the border of its box where it comes from there or goes there."""
+    if wire.tail is Border.TOP:
+        x = points[0][0]
+        points = [(x, 0), (x, 0), points[0], *points]
+    if wire.head is Border.BOTTOM:
+        x = points[-1][0]
+        points = [*points, points[-1], (x, bottom), (x, bottom)]
+    ends = isinstance(wire.head, (Terminal, Layer)) or (isinstance(wire.head, Box) and wire.head.closed)
+    return Line(wire.flow, points, ends)

@@ -36,6 +36,7 @@ BOLD = 1.06
 def width(text: str, size: float, *, bold: bool = False) -> float:
     """The width of a text in the units of `size`."""
     units = sum(
-        _WIDTH.get(character) or (_WIDE if east_asian_width(character) in "WF" else _OTHER) for character in text
+        _WIDTH.get(character) or (_WIDE if east_asian_width(character) in "WF" else _OTHER)
+        for character in text
     )
     return units / 1000 * size * SPARE * (BOLD if bold else 1)

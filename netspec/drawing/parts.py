@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from netspec.ir.graph import Graph, Node, Scope, Value
 
 
 @dataclass(eq=False)
 class Terminal:
-    """An input of the network, or an output."""
+    """An input of the network, or an output. Its `key` is no other part's name: no layer's has a colon."""
 
+    kind: Literal["input", "output"]
     name: str
     value: Value
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind}:{self.name}"
 
 
 @dataclass(eq=False)
@@ -31,6 +37,8 @@ class Layer:
     @property
     def name(self) -> str:
         return self.node.name
+
+    key = name
 
 
 @dataclass(eq=False)
@@ -52,6 +60,13 @@ class Box:
     @property
     def name(self) -> str:
         return self.scopes[-1].name if self.scopes else ""
+
+    key = name
+
+    @property
+    def levels(self) -> int:
+        """How many levels of nesting it is: one a scope."""
+        return len(self.scopes)
 
     @property
     def is_list(self) -> bool:
@@ -116,19 +131,21 @@ def _merged(item: Item) -> Item:
 
 
 def drawn(box: Box, depth: int) -> int:
-    """How many layers and closed boxes are drawn when boxes that are nested deeper than `depth` are closed."""
-    inside = (drawn(item, depth - 1) if isinstance(item, Box) and depth > 0 else 1 for item in box.items)
-    return sum(inside)
+    """How many layers and closed boxes are drawn if `depth` levels are shown; of 1, no box is open."""
+    return sum(
+        drawn(item, depth - item.levels) if isinstance(item, Box) and item.levels < depth else 1
+        for item in box.items
+    )
 
 
-def nesting(box: Box) -> int:
-    """How deep boxes nest inside."""
-    return max((1 + nesting(item) for item in box.items if isinstance(item, Box)), default=0)
+def levels(box: Box) -> int:
+    """How many levels there are: 1 where nothing nests."""
+    return 1 + max((item.levels - 1 + levels(item) for item in box.items if isinstance(item, Box)), default=0)
 
 
 def close(box: Box, depth: int) -> None:
-    """Close the boxes that are nested deeper than `depth`; 0 closes all of them."""
+    """Close the boxes inside so that `depth` levels are shown."""
     for item in box.items:
         if isinstance(item, Box):
-            item.closed = depth <= 0
-            close(item, depth - 1)
+            item.closed = item.levels >= depth
+            close(item, depth - item.levels)

@@ -1,12 +1,21 @@
-"""The colours of a drawing, on light and on dark pages, and its fonts."""
+"""How a drawing looks, on a light page and on a dark one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-FONTS = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+Rules = Mapping[str, Mapping[str, str]]
 
-LIGHT: Mapping[str, Mapping[str, str]] = {
+FORM: Rules = {
+    "text": {"font-family": "Helvetica, Arial, 'Liberation Sans', sans-serif"},
+    ".bold": {"font-weight": "bold"},
+    ".regular": {"font-weight": "normal"},
+    ".middle": {"text-anchor": "middle"},
+    ".end": {"text-anchor": "end"},
+    ".wire": {"fill": "none", "stroke-width": "1.2"},
+}
+
+LIGHT: Rules = {
     ".page, .even > .frame, .even > .halo": {"fill": "#ffffff"},
     ".odd > .frame, .odd > .halo": {"fill": "#f3f4f6"},
     ".frame": {"stroke": "#b6bcc6"},
@@ -16,17 +25,17 @@ LIGHT: Mapping[str, Mapping[str, str]] = {
     ".shape": {"fill": "#1d4f91"},
     ".wire": {"stroke": "#6b7480"},
     ".tip": {"fill": "#6b7480"},
-    ".leaf, .sheet": {"stroke": "#8b95a3", "fill": "#ffffff"},
+    ".leaf": {"fill": "#ffffff", "stroke": "#8b95a3"},
     ".terminal > .leaf": {"fill": "#e6e8ec"},
     ".weights > .leaf": {"fill": "#dbe9fb", "stroke": "#6b9bd8"},
-    ".attention > .leaf": {"fill": "#e8e0fa", "stroke": "#9d83d9"},
+    ".sequence > .leaf": {"fill": "#e8e0fa", "stroke": "#9d83d9"},
     ".normalisation > .leaf": {"fill": "#dcf3e6", "stroke": "#6fb88f"},
     ".activation > .leaf": {"fill": "#fdeed3", "stroke": "#d9a94f"},
-    ".pooling > .leaf": {"fill": "#fbe0e0", "stroke": "#d98888"},
+    ".resolution > .leaf": {"fill": "#fbe0e0", "stroke": "#d98888"},
     ".joining > .leaf": {"fill": "#d9f1f3", "stroke": "#62b2ba"},
 }
 
-DARK: Mapping[str, Mapping[str, str]] = {
+DARK: Rules = {
     ".page, .even > .frame, .even > .halo": {"fill": "#14171c"},
     ".odd > .frame, .odd > .halo": {"fill": "#1d2128"},
     ".frame": {"stroke": "#4a525e"},
@@ -36,35 +45,25 @@ DARK: Mapping[str, Mapping[str, str]] = {
     ".shape": {"fill": "#9cc4f5"},
     ".wire": {"stroke": "#8b95a3"},
     ".tip": {"fill": "#8b95a3"},
-    ".leaf, .sheet": {"stroke": "#6b7480", "fill": "#262b33"},
+    ".leaf": {"fill": "#262b33", "stroke": "#6b7480"},
     ".terminal > .leaf": {"fill": "#343a44"},
     ".weights > .leaf": {"fill": "#1b3250", "stroke": "#4f7fb8"},
-    ".attention > .leaf": {"fill": "#322852", "stroke": "#8468c4"},
+    ".sequence > .leaf": {"fill": "#322852", "stroke": "#8468c4"},
     ".normalisation > .leaf": {"fill": "#173a29", "stroke": "#4a9169"},
     ".activation > .leaf": {"fill": "#42330f", "stroke": "#a87f31"},
-    ".pooling > .leaf": {"fill": "#472222", "stroke": "#ab5f5f"},
+    ".resolution > .leaf": {"fill": "#472222", "stroke": "#ab5f5f"},
     ".joining > .leaf": {"fill": "#123a3e", "stroke": "#3f8c94"},
 }
 
 
-ALWAYS: Mapping[str, Mapping[str, str]] = {
-    "text": {"font-family": FONTS},
-    ".bold": {"font-weight": "bold"},
-    ".regular": {"font-weight": "normal"},
-    ".middle": {"text-anchor": "middle"},
-    ".end": {"text-anchor": "end"},
-    ".wire": {"fill": "none", "stroke-width": "1.2"},
-}
-
-
 def css() -> str:
-    """The style sheet: what every drawing looks like, then what is different on a dark page."""
-    dark = "".join(f"  {line}\n" for line in _rules(DARK))
-    return "".join(f"{line}\n" for line in ("", *_rules(ALWAYS), *_rules(LIGHT))) + f"@media (prefers-color-scheme: dark) {{\n{dark}}}\n"
+    """The style sheet; what does not know media queries leaves out the dark half and draws the light one."""
+    lines = [*_rules(FORM), *_rules(LIGHT), "@media (prefers-color-scheme: dark) {", *_rules(DARK), "}"]
+    return "\n" + "\n".join(lines) + "\n"
 
 
-def _rules(rules: Mapping[str, Mapping[str, str]]) -> list[str]:
-    return [
-        f".netspec {selector.replace(', ', ', .netspec ')} {{ {'; '.join(f'{name}: {value}' for name, value in rule.items())} }}"
-        for selector, rule in rules.items()
-    ]
+def _rules(rules: Rules) -> Iterator[str]:
+    """Rules as text; the class keeps them off the page that a drawing is part of."""
+    for selector, rule in rules.items():
+        selectors = ", ".join(f".netspec {part}" for part in selector.split(", "))
+        yield f"{selectors} {{ {'; '.join(f'{name}: {value}' for name, value in rule.items())} }}"

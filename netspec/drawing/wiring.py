@@ -8,8 +8,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from netspec.drawing.folding import stand_in
-from netspec.drawing.parts import Box, Item, Layer, Terminal
-from netspec.ir.graph import Graph, Value
+from netspec.drawing.parts import Box, Layer, Terminal
+from netspec.ir.graph import Graph
 
 End = Terminal | Layer | Box
 
@@ -24,9 +24,10 @@ class Border(Enum):
 
 @dataclass(eq=False)
 class Flow:
-    """A value that is drawn: what makes it, and what reads it."""
+    """A value that is drawn, with its shape as text: what makes it, and what reads it."""
 
-    value: Value
+    name: str
+    shape: str
     source: End
     targets: list[End] = field(default_factory=list)
 
@@ -50,12 +51,12 @@ class Scene:
     wires: dict[Box, list[Wire]]
 
 
-def scene(graph: Graph, root: Box, stand_ins: Mapping[str, str]) -> Scene:
-    """The scene of a graph whose boxes are given, folded and closed."""
-    inputs = [Terminal(item.name, item.value) for item in graph.inputs]
-    outputs = [Terminal(item.name, item.value) for item in graph.outputs]
+def scene(graph: Graph, root: Box, stand_ins: Mapping[str, str], shapes: Mapping[str, str]) -> Scene:
+    """The scene of a graph whose boxes are given, folded and closed; `shapes` are the texts of its values."""
+    inputs = [Terminal("input", item.name, item.value) for item in graph.inputs]
+    outputs = [Terminal("output", item.name, item.value) for item in graph.outputs]
     around = dict(_around(root))
-    flows = _flows(graph, inputs, outputs, around, stand_ins)
+    flows = _flows(graph, inputs, outputs, around, stand_ins, shapes)
     for terminal in (*inputs, *outputs):
         around[terminal] = root
     wires: dict[Box, dict[Wire, None]] = {}
@@ -79,6 +80,7 @@ def _flows(
     outputs: list[Terminal],
     around: Mapping[End, Box],
     stand_ins: Mapping[str, str],
+    shapes: Mapping[str, str],
 ) -> list[Flow]:
     """The values between the things drawn; what flows inside a closed box or into a folded copy is none."""
     ends = {
@@ -87,12 +89,15 @@ def _flows(
         if isinstance(item, Layer) or (isinstance(item, Box) and item.closed)
         for node in item.members
     }
-    flows = {item.value.name: Flow(item.value, item) for item in inputs}
+    flows = {item.value.name: Flow(item.value.name, shapes[item.value.name], item) for item in inputs}
     for node in graph:
         drawn = graph.by_name[stand_in(node.name, stand_ins)]
         for value, shown in zip(node.outputs, drawn.outputs, strict=True):
-            flows[value.name] = flows[shown.name] if drawn is not node else Flow(value, ends[node.name])
-    reads = [
+            if drawn is node:
+                flows[value.name] = Flow(value.name, shapes[value.name], ends[node.name])
+            else:
+                flows[value.name] = flows[shown.name]
+    reads: list[tuple[Flow, End]] = [
         (flows[value.name], ends[node.name])
         for node in graph
         if node.name not in stand_ins

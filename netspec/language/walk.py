@@ -68,14 +68,19 @@ class Walker:
 
     def step(self, step: Step, room: Room, previous: Value | None) -> Value | None:
         """Take one step; what it gives."""
-        self._taken += 1
-        if self._taken > IDLE_LIMIT + 3 * len(self.calls.nodes):
-            self.collector.add(TooManySteps(span=step.place))
-            raise Aborted
+        self._count(step)
         layer = self._layer(step, room, previous)
         if isinstance(step, Call) or step.is_scope or isinstance(step, Loop):
             room.define(step.name, layer)
         return layer.value
+
+    def _count(self, step: Step) -> None:
+        """Give up where steps unfold without an end in sight; after an error they add no layers."""
+        self._taken += 1
+        if self._taken > IDLE_LIMIT + 3 * len(self.calls.nodes):
+            if not self.collector.failed:
+                self.collector.add(TooManySteps(span=step.place))
+            raise Aborted
 
     def _layer(self, step: Step, room: Room, previous: Value | None) -> Layer:
         """What a step is called for: a layer, a scope, or with `repeat` the scope of its repetitions."""
@@ -121,6 +126,7 @@ class Walker:
         whole = Layer(source, step.place, inner=inner, path=path)
         self.scopes.append(Scope(path, "list", step.place))
         for number in range(times):
+            self._count(step)
             layer = once(f"{path}.{number}", source)
             inner[str(number)] = layer
             source = whole.value = layer.value
@@ -305,7 +311,7 @@ class Walker:
         self.scopes.append(Scope(path, "list", step.place))
         previous = source
         for number, row in enumerate(rows):
-            self._taken += 1
+            self._count(step)
             inside = room.inner(f"{path}.{number}.", step.do, row)
             self.scopes.append(Scope(f"{path}.{number}", "group", step.place))
             if number:

@@ -44,6 +44,7 @@ class Sigmoid(Activation):
     """Logistic function 1 / (1 + exp(-x)) of each element, (*) -> (*).
 
     Source:  torch.nn.Sigmoid; ONNX Sigmoid-13.
+    Example: (N, 64) -> Sigmoid -> (N, 64)
     """
 
     onnx_operator = "Sigmoid"
@@ -53,6 +54,7 @@ class LogSigmoid(Activation):
     """Logarithm of the logistic function, -log(1 + exp(-x)), of each element, (*) -> (*).
 
     Source:  torch.nn.LogSigmoid; ONNX Softplus-1 of -x, negated.
+    Example: (N, 64) -> LogSigmoid -> (N, 64)
     """
 
     def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
@@ -63,6 +65,7 @@ class Tanh(Activation):
     """Hyperbolic tangent of each element, (*) -> (*).
 
     Source:  torch.nn.Tanh; ONNX Tanh-13.
+    Example: (N, 64) -> Tanh -> (N, 64)
     """
 
     onnx_operator = "Tanh"
@@ -72,6 +75,7 @@ class Tanhshrink(Activation):
     """x - tanh(x) of each element, (*) -> (*).
 
     Source:  torch.nn.Tanhshrink; ONNX Tanh-13, Sub-14.
+    Example: (N, 64) -> Tanhshrink -> (N, 64)
     """
 
     def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
@@ -82,6 +86,7 @@ class Softsign(Activation):
     """x / (1 + |x|) of each element, (*) -> (*).
 
     Source:  torch.nn.Softsign; ONNX Softsign-1.
+    Example: (N, 64) -> Softsign -> (N, 64)
     """
 
     onnx_operator = "Softsign"
@@ -91,6 +96,7 @@ class Softplus(Activation):
     """log(1 + exp(beta x)) / beta of each element, (*) -> (*); x itself where beta x exceeds `threshold`.
 
     Source:  torch.nn.Softplus; ONNX Softplus-1, Where-16.
+    Example: (N, 64) -> Softplus: {beta: 2.0} -> (N, 64)
     """
 
     beta: Divisor = 1.0
@@ -117,6 +123,7 @@ class SiLU(Activation):
     """x sigmoid(x) of each element, also called swish, (*) -> (*).
 
     Source:  torch.nn.SiLU; ONNX Sigmoid-13, Mul-14.
+    Example: (N, 64, H, W) -> SiLU -> (N, 64, H, W)
     """
 
     inplace: Bool = False
@@ -130,6 +137,7 @@ class Mish(Activation):
     """x tanh(log(1 + exp(x))) of each element, (*) -> (*).
 
     Source:  torch.nn.Mish; ONNX Exp-13, Div-14, Mul-14.
+    Example: (N, 64, H, W) -> Mish -> (N, 64, H, W)
     """
 
     inplace: Bool = False
@@ -152,6 +160,7 @@ class GELU(Activation):
     With `approximate: tanh` it is x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
 
     Source:  torch.nn.GELU; ONNX Gelu-20, below it Erf-13 or Sigmoid-13.
+    Example: (N, T, 768) -> GELU -> (N, T, 768)
     """
 
     approximate: Annotated[Literal["none", "tanh"], Expected("none or tanh")] = "none"
@@ -190,6 +199,7 @@ class GLU(Op):
 
     Errors:  NS307 dim is no dimension of the input; NS347 its size is odd.
     Source:  torch.nn.GLU; ONNX Split-18 or -13, Sigmoid-13, Mul-14.
+    Example: (N, 128, L) -> GLU: {dim: 1} -> (N, 64, L)
     """
 
     dim: Int = -1

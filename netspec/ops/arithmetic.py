@@ -107,6 +107,7 @@ class Add(Combination):
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
              other; NS316 alpha with three inputs; NS321 a number that the element type cannot hold.
     Source:  torch.add; ONNX Add-14.
+    Example: (N, 64, H, W), (N, 64, H, W) -> Add -> (N, 64, H, W)
     """
 
     number = "other"
@@ -145,6 +146,7 @@ class Mul(Combination):
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
              other; NS321 a number that the element type cannot hold.
     Source:  torch.mul; ONNX Mul-14.
+    Example: (N, 64, H, W), (N, 64, 1, 1) -> Mul -> (N, 64, H, W)
     """
 
     number = "other"
@@ -167,6 +169,7 @@ class Maximum(Combination):
 
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input.
     Source:  torch.maximum; ONNX Max-13.
+    Example: (N, 64), (N, 64) -> Maximum -> (N, 64)
     """
 
     onnx_operator = "Max"
@@ -182,6 +185,7 @@ class Minimum(Combination):
 
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input.
     Source:  torch.minimum; ONNX Min-13.
+    Example: (N, 64), (N, 64) -> Minimum -> (N, 64)
     """
 
     onnx_operator = "Min"
@@ -212,6 +216,7 @@ class Sub(Arithmetic):
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
              other; NS321 a number that the element type cannot hold.
     Source:  torch.sub; ONNX Sub-14.
+    Example: (N, 64), (N, 64) -> Sub: {alpha: 2} -> (N, 64)
     """
 
     other: Number | None = None
@@ -246,6 +251,7 @@ class Div(Arithmetic):
              NS314 a single input and no other; NS321 a number that the element type cannot hold; NS371
              other is 0.
     Source:  torch.div; ONNX Div-14, Mod-13 for `floor`.
+    Example: (N, 64), (N, 1) -> Div -> (N, 64)
     """
 
     other: Number | None = None
@@ -311,6 +317,7 @@ class Pow(Arithmetic):
              tensor; NS314 a single input and no exponent; NS321 a number that the element type cannot hold;
              NS372 a negative power of integers.
     Source:  torch.pow; ONNX Pow-15, Mul-14 for integers.
+    Example: (N, 64) -> Pow: {exponent: 2.0} -> (N, 64)
     """
 
     arguments = ("input", "exponent")

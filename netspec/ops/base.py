@@ -184,10 +184,15 @@ class Op(BaseModel):
     # lower(graph: Emitter, *inputs: str, weights=Weights) -> the tensor's name, or a tuple of one per port.
     lower: ClassVar[Callable[..., str | tuple[str, ...]]]
 
+    @classmethod
+    def has_lowering(cls) -> bool:
+        """Whether it has a lowering of its own; one from outside may leave that to torch's exporter."""
+        return hasattr(cls, "lower") or cls.emit is not Op.emit
+
     @property
     def is_lowered(self) -> bool:
-        """Whether it has a lowering of its own; one from outside may leave that to torch's exporter."""
-        return hasattr(type(self), "lower")
+        """The same of one operation."""
+        return self.has_lowering()
 
     def emit(self, graph: Any, *inputs: str, weights: Any) -> str | tuple[str, ...]:
         """What the exporter calls: `lower`, but where an argument of that name hides it (RReLU has one)."""

@@ -23,6 +23,7 @@ class Cast(Op):
 
     Shape:   the input's, with elements of `dtype`.
     Source:  torch.Tensor.to; ONNX Cast-13 to Cast-25.
+    Example: (N, T) of int64 -> Cast: {dtype: float32} -> (N, T)
     """
 
     dtype: DTypeName

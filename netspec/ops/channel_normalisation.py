@@ -146,6 +146,7 @@ class BatchNorm1d(BatchNorm):
     Errors:  NS301 the input has other than 2 or 3 dimensions; NS305 num_features differs from C;
              NS320 one value per channel without track_running_stats.
     Source:  torch.nn.BatchNorm1d; ONNX BatchNormalization-15.
+    Example: (N, 64, L) -> BatchNorm1d -> (N, 64, L)
     """
 
     ranks = (2, 3)
@@ -162,6 +163,7 @@ class BatchNorm2d(BatchNorm):
     Errors:  NS301 the input has other than 4 dimensions; NS305 num_features differs from C;
              NS320 one value per channel without track_running_stats.
     Source:  torch.nn.BatchNorm2d; ONNX BatchNormalization-15.
+    Example: (N, 64, H, W) -> BatchNorm2d -> (N, 64, H, W)
     """
 
     ranks = (4,)
@@ -178,6 +180,7 @@ class BatchNorm3d(BatchNorm):
     Errors:  NS301 the input has other than 5 dimensions; NS305 num_features differs from C;
              NS320 one value per channel without track_running_stats.
     Source:  torch.nn.BatchNorm3d; ONNX BatchNormalization-15.
+    Example: (N, 16, D, H, W) -> BatchNorm3d -> (N, 16, D, H, W)
     """
 
     ranks = (5,)
@@ -214,6 +217,7 @@ class InstanceNorm1d(InstanceNorm):
     Errors:  NS301 the input has other than 3 dimensions; NS305 num_features differs from C;
              NS320 an L of 1 without track_running_stats.
     Source:  torch.nn.InstanceNorm1d; ONNX InstanceNormalization-6, BatchNormalization-15.
+    Example: (N, 64, 100) -> InstanceNorm1d: {affine: true} -> (N, 64, 100)
     """
 
     ranks = (3,)
@@ -230,6 +234,7 @@ class InstanceNorm2d(InstanceNorm):
     Errors:  NS301 the input has other than 4 dimensions; NS305 num_features differs from C;
              NS320 one pixel without track_running_stats.
     Source:  torch.nn.InstanceNorm2d; ONNX InstanceNormalization-6, BatchNormalization-15.
+    Example: (N, 64, 56, 56) -> InstanceNorm2d -> (N, 64, 56, 56)
     """
 
     ranks = (4,)
@@ -246,6 +251,7 @@ class InstanceNorm3d(InstanceNorm):
     Errors:  NS301 the input has other than 5 dimensions; NS305 num_features differs from C;
              NS320 one voxel without track_running_stats.
     Source:  torch.nn.InstanceNorm3d; ONNX InstanceNormalization-6, BatchNormalization-15.
+    Example: (N, 16, 8, 32, 32) -> InstanceNorm3d -> (N, 16, 8, 32, 32)
     """
 
     ranks = (5,)

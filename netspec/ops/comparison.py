@@ -87,6 +87,7 @@ class Equal(Comparison):
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
              other; NS321 a number that the element type cannot hold.
     Source:  torch.eq, not torch.equal, which compares whole tensors; ONNX Equal-13.
+    Example: (N, T) of int64 -> Equal: {other: 0} -> (N, T) of bool
     """
 
     torch_function = "eq"
@@ -100,6 +101,7 @@ class NotEqual(Comparison):
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
              other; NS321 a number that the element type cannot hold.
     Source:  torch.not_equal, that is torch.ne; ONNX Equal-13 and Not-1.
+    Example: (N, T) of int64 -> NotEqual: {other: 0} -> (N, T) of bool
     """
 
     torch_function = "ne"
@@ -114,6 +116,7 @@ class Less(Comparison):
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
              other; NS321 a number that the element type cannot hold.
     Source:  torch.less, that is torch.lt; ONNX Less-13.
+    Example: (N, 64), (N, 64) -> Less -> (N, 64) of bool
     """
 
     torch_function = "lt"
@@ -126,6 +129,7 @@ class LessEqual(Comparison):
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
              other; NS321 a number that the element type cannot hold.
     Source:  torch.less_equal, that is torch.le; ONNX LessOrEqual-16.
+    Example: (N, 64) -> LessEqual: {other: 0.5} -> (N, 64) of bool
     """
 
     torch_function = "le"
@@ -138,6 +142,7 @@ class Greater(Comparison):
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
              other; NS321 a number that the element type cannot hold.
     Source:  torch.greater, that is torch.gt; ONNX Greater-13.
+    Example: (N, 64), (N, 64) -> Greater -> (N, 64) of bool
     """
 
     torch_function = "gt"
@@ -150,6 +155,7 @@ class GreaterEqual(Comparison):
     Errors:  NS303 shapes that do not broadcast; NS308 other element types; NS314 a single input and no
              other; NS321 a number that the element type cannot hold.
     Source:  torch.greater_equal, that is torch.ge; ONNX GreaterOrEqual-16.
+    Example: (N, 64) -> GreaterEqual: {other: 0.5} -> (N, 64) of bool
     """
 
     torch_function = "ge"
@@ -199,6 +205,7 @@ class LogicalAnd(Logic):
 
     Errors:  NS303 shapes that do not broadcast; NS308 other element types.
     Source:  torch.logical_and; ONNX And-7.
+    Example: (N, T) of bool, (N, T) of bool -> LogicalAnd -> (N, T) of bool
     """
 
     torch_function = "logical_and"
@@ -210,6 +217,7 @@ class LogicalOr(Logic):
 
     Errors:  NS303 shapes that do not broadcast; NS308 other element types.
     Source:  torch.logical_or; ONNX Or-7.
+    Example: (N, T) of bool, (N, T) of bool -> LogicalOr -> (N, T) of bool
     """
 
     torch_function = "logical_or"
@@ -221,6 +229,7 @@ class LogicalXor(Logic):
 
     Errors:  NS303 shapes that do not broadcast; NS308 other element types.
     Source:  torch.logical_xor; ONNX Xor-7.
+    Example: (N, T) of bool, (N, T) of bool -> LogicalXor -> (N, T) of bool
     """
 
     torch_function = "logical_xor"
@@ -232,6 +241,7 @@ class LogicalNot(Op):
 
     Errors:  NS308 real numbers.
     Source:  torch.logical_not; ONNX Not-1.
+    Example: (N, T) of bool -> LogicalNot -> (N, T) of bool
     """
 
     def demands(self, x: TensorType) -> Iterator[Demand]:
@@ -261,6 +271,7 @@ class Where(Op):
              two types; NS321 a number that the element type cannot hold; NS373 a tensor and a number for
              one of the two, or neither.
     Source:  torch.where; ONNX Where-16; And-7, Or-7 and Not-1 for truth values.
+    Example: condition (N, T) of bool, input (N, T) -> Where: {other: 0.0} -> (N, T)
     """
 
     arguments = ("condition", "input", "other")

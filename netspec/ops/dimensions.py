@@ -57,6 +57,7 @@ class Squeeze(Op):
 
     Errors:  NS307 a dimension that the input does not have; NS361 one named twice; NS362 a symbolic one.
     Source:  torch.squeeze; ONNX Squeeze-13.
+    Example: (N, 512, 1, 1) -> Squeeze: {dim: [2, 3]} -> (N, 512)
     """
 
     dim: Axes | None = None
@@ -96,6 +97,7 @@ class Unsqueeze(Op):
 
     Errors:  NS307 a dimension that the output does not have.
     Source:  torch.unsqueeze; ONNX Unsqueeze-13.
+    Example: (N, T) -> Unsqueeze: {dim: 1} -> (N, 1, T)
     """
 
     dim: Int
@@ -126,6 +128,7 @@ class Expand(Op):
     Shape:   -1 keeps the size; a word is a symbolic dimension, as in `size: [batch, -1, -1]`.
     Errors:  NS358 a size below 1; NS366 a dimension that does not stretch.
     Source:  torch.Tensor.expand; ONNX Expand-13.
+    Example: (N, 64, 1, 1) -> Expand: {size: [-1, -1, 7, 7]} -> (N, 64, 7, 7)
     """
 
     size: Shape

@@ -46,6 +46,7 @@ class CosineSimilarity(Distance):
     Errors:  NS303 shapes that do not broadcast; NS307 dim is no dimension of them; NS308 other element
              types.
     Source:  torch.nn.CosineSimilarity; ONNX ReduceL2-13, -18, Max-13 and ReduceSum-13.
+    Example: (N, 128), (N, 128) -> CosineSimilarity -> (N,)
     """
 
     dim: Int = 1
@@ -91,6 +92,7 @@ class PairwiseDistance(Distance):
     Shape:   that to which both inputs stretch, without its last dimension, or with keepdim with 1 there.
     Errors:  NS301 single numbers; NS303 shapes that do not broadcast; NS308 other element types.
     Source:  torch.nn.PairwiseDistance; ONNX ReduceL1-13, -18, ReduceL2-13, -18, or ReduceSum-13 and Pow-15.
+    Example: (N, 128), (N, 128) -> PairwiseDistance -> (N,)
     """
 
     p: PositiveFloat = 2.0

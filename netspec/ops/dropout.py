@@ -55,6 +55,7 @@ class Dropout(Zeroing):
     In evaluation it is the identity, so that nothing of it is exported.
 
     Source:  torch.nn.Dropout.
+    Example: (N, 4096) -> Dropout: {p: 0.5} -> (N, 4096)
     """
 
 
@@ -74,6 +75,7 @@ class Dropout1d(ChannelDropout):
     The rest is scaled by 1 / (1 - p). In evaluation it is the identity, so that nothing of it is exported.
 
     Source:  torch.nn.Dropout1d.
+    Example: (N, 64, L) -> Dropout1d: {p: 0.2} -> (N, 64, L)
     """
 
     spatial = 1
@@ -85,6 +87,7 @@ class Dropout2d(ChannelDropout):
     The rest is scaled by 1 / (1 - p). In evaluation it is the identity, so that nothing of it is exported.
 
     Source:  torch.nn.Dropout2d.
+    Example: (N, 64, H, W) -> Dropout2d: {p: 0.2} -> (N, 64, H, W)
     """
 
     spatial = 2
@@ -96,6 +99,7 @@ class Dropout3d(ChannelDropout):
     The rest is scaled by 1 / (1 - p). In evaluation it is the identity, so that nothing of it is exported.
 
     Source:  torch.nn.Dropout3d.
+    Example: (N, 16, D, H, W) -> Dropout3d: {p: 0.2} -> (N, 16, D, H, W)
     """
 
     spatial = 3
@@ -107,6 +111,7 @@ class AlphaDropout(Zeroing):
     Mean and variance are then restored. In evaluation it is the identity, so that nothing of it is exported.
 
     Source:  torch.nn.AlphaDropout.
+    Example: (N, 128) -> AlphaDropout: {p: 0.1} -> (N, 128)
     """
 
 
@@ -116,6 +121,7 @@ class FeatureAlphaDropout(Zeroing):
     Mean and variance are then restored. In evaluation it is the identity, so that nothing of it is exported.
 
     Source:  torch.nn.FeatureAlphaDropout.
+    Example: (N, 64, H, W) -> FeatureAlphaDropout: {p: 0.1} -> (N, 64, H, W)
     """
 
     def demands(self, x: TensorType) -> Iterator[Demand]:
@@ -130,6 +136,7 @@ class StochasticDepth(Noise):
     branch, which it then leaves out. In evaluation it is the identity, so that nothing of it is exported.
 
     Source:  torchvision.ops.StochasticDepth.
+    Example: (N, 24, 56, 56) -> StochasticDepth: {p: 0.2, mode: row} -> (N, 24, 56, 56)
     """
 
     mode: Annotated[Literal["batch", "row"], Expected("batch or row")]

@@ -86,6 +86,7 @@ class Neg(Elementwise):
     """-x of each element, (*) -> (*).
 
     Source:  torch.neg; ONNX Neg-13.
+    Example: (N, 64) -> Neg -> (N, 64)
     """
 
     onnx_operator = "Neg"
@@ -96,6 +97,7 @@ class Abs(Elementwise):
     """Absolute value of each element, (*) -> (*).
 
     Source:  torch.abs; ONNX Abs-13.
+    Example: (N, 64) -> Abs -> (N, 64)
     """
 
     onnx_operator = "Abs"
@@ -106,6 +108,7 @@ class Sign(Elementwise):
     """-1, 0 or 1 by the sign of each element, (*) -> (*).
 
     Source:  torch.sign; ONNX Sign-13.
+    Example: (N, 64) -> Sign -> (N, 64)
     """
 
     onnx_operator = "Sign"
@@ -116,6 +119,7 @@ class Square(Elementwise):
     """x * x of each element, (*) -> (*).
 
     Source:  torch.square; ONNX Mul-14.
+    Example: (N, 64) -> Square -> (N, 64)
     """
 
     of_integers = True
@@ -128,6 +132,7 @@ class Sqrt(Elementwise):
     """Square root of each element, NaN of a negative one, (*) -> (*).
 
     Source:  torch.sqrt; ONNX Sqrt-13.
+    Example: (N, 64) -> Sqrt -> (N, 64)
     """
 
     onnx_operator = "Sqrt"
@@ -137,6 +142,7 @@ class Rsqrt(Elementwise):
     """1 / sqrt(x) of each element, NaN of a negative one, (*) -> (*).
 
     Source:  torch.rsqrt; ONNX Sqrt-13 and Reciprocal-13.
+    Example: (N, 64) -> Rsqrt -> (N, 64)
     """
 
     def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
@@ -147,6 +153,7 @@ class Reciprocal(Elementwise):
     """1 / x of each element, infinite of 0, (*) -> (*).
 
     Source:  torch.reciprocal; ONNX Reciprocal-13.
+    Example: (N, 64) -> Reciprocal -> (N, 64)
     """
 
     onnx_operator = "Reciprocal"
@@ -156,6 +163,7 @@ class Exp(Elementwise):
     """e to the power of each element, (*) -> (*).
 
     Source:  torch.exp; ONNX Exp-13.
+    Example: (N, 64) -> Exp -> (N, 64)
     """
 
     onnx_operator = "Exp"
@@ -165,6 +173,7 @@ class Log(Elementwise):
     """Natural logarithm of each element, NaN of a negative one, (*) -> (*).
 
     Source:  torch.log; ONNX Log-13.
+    Example: (N, 64) -> Log -> (N, 64)
     """
 
     onnx_operator = "Log"
@@ -174,6 +183,7 @@ class Sin(Elementwise):
     """Sine of each element, in radians, (*) -> (*).
 
     Source:  torch.sin; ONNX Sin-7.
+    Example: (N, 64) -> Sin -> (N, 64)
     """
 
     onnx_operator = "Sin"
@@ -183,6 +193,7 @@ class Cos(Elementwise):
     """Cosine of each element, in radians, (*) -> (*).
 
     Source:  torch.cos; ONNX Cos-7.
+    Example: (N, 64) -> Cos -> (N, 64)
     """
 
     onnx_operator = "Cos"
@@ -192,6 +203,7 @@ class Erf(Elementwise):
     """Gauss error function of each element, (*) -> (*).
 
     Source:  torch.erf; ONNX Erf-13.
+    Example: (N, 64) -> Erf -> (N, 64)
     """
 
     onnx_operator = "Erf"
@@ -210,6 +222,7 @@ class Floor(Whole):
     """The next whole number below each element, (*) -> (*).
 
     Source:  torch.floor; ONNX Floor-13.
+    Example: (N, 64) -> Floor -> (N, 64)
     """
 
     onnx_operator = "Floor"
@@ -219,6 +232,7 @@ class Ceil(Whole):
     """The next whole number above each element, (*) -> (*).
 
     Source:  torch.ceil; ONNX Ceil-13.
+    Example: (N, 64) -> Ceil -> (N, 64)
     """
 
     onnx_operator = "Ceil"
@@ -235,6 +249,7 @@ class Round(Whole):
 
     Errors:  NS308 truth values, integers with decimals; NS379 more decimals than the element type has.
     Source:  torch.round; ONNX Round-11.
+    Example: (N, 64) -> Round: {decimals: 2} -> (N, 64)
     """
 
     onnx_operator = "Round"
@@ -269,6 +284,7 @@ class Clamp(Elementwise):
     Errors:  NS308 truth values; NS321 a number that the element type cannot hold; NS374 no limit; NS375 min
              above max.
     Source:  torch.clamp; ONNX Clip-13.
+    Example: (N, 64) -> Clamp: {min: 0.0, max: 1.0} -> (N, 64)
     """
 
     onnx_operator = "Clip"

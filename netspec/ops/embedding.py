@@ -45,6 +45,7 @@ class Embedding(Op):
     Shape:   the input's, and embedding_dim behind it. Every integer must be from 0 to num_embeddings - 1.
     Errors:  NS308 an input that holds no integers; NS367 a padding_idx outside the table.
     Source:  torch.nn.Embedding; ONNX Gather-13.
+    Example: (N, T) of int64 -> Embedding: {num_embeddings: 10000, embedding_dim: 256} -> (N, T, 256)
     """
 
     num_embeddings: PositiveInt

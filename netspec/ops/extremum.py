@@ -35,6 +35,7 @@ class AMax(Extreme):
 
     Errors:  NS307 dim is no dimension of the input; NS361 one is named twice.
     Source:  torch.amax; ONNX ReduceMax-13, -18.
+    Example: (N, 64, H, W) -> AMax: {dim: [2, 3]} -> (N, 64)
     """
 
     torch_function = "amax"
@@ -49,6 +50,7 @@ class AMin(Extreme):
 
     Errors:  NS307 dim is no dimension of the input; NS361 one is named twice.
     Source:  torch.amin; ONNX ReduceMin-13, -18.
+    Example: (N, 64, H, W) -> AMin: {dim: [2, 3]} -> (N, 64)
     """
 
     torch_function = "amin"
@@ -89,10 +91,10 @@ class ExtremeAndPlace(Extreme, AlongOne):
 class Max(ExtremeAndPlace):
     """The largest element along `dim`, or of all, (*) -> (*) without that dimension.
 
-    With `dim` there is a port `indices`: where the element stands, of equal ones the first.
-
+    Ports:   output; indices (int64) with dim: where the element stands, of equal ones the first.
     Errors:  NS307 dim is no dimension of the input; NS376 keepdim without dim.
     Source:  torch.max; ONNX ReduceMax-13, -18 and ArgMax-13.
+    Example: (N, 10) -> Max: {dim: 1} -> (N,), indices (N,) of int64
     """
 
     torch_function = "max"
@@ -103,10 +105,10 @@ class Max(ExtremeAndPlace):
 class Min(ExtremeAndPlace):
     """The smallest element along `dim`, or of all, (*) -> (*) without that dimension.
 
-    With `dim` there is a port `indices`: where the element stands, of equal ones the first.
-
+    Ports:   output; indices (int64) with dim: where the element stands, of equal ones the first.
     Errors:  NS307 dim is no dimension of the input; NS376 keepdim without dim.
     Source:  torch.min; ONNX ReduceMin-13, -18 and ArgMin-13.
+    Example: (N, 10) -> Min: {dim: 1} -> (N,), indices (N,) of int64
     """
 
     torch_function = "min"
@@ -148,6 +150,7 @@ class ArgMax(Place):
 
     Errors:  NS307 dim is no dimension of the input; NS308 truth values.
     Source:  torch.argmax; ONNX ArgMax-13.
+    Example: (N, 10) -> ArgMax: {dim: 1} -> (N,) of int64
     """
 
     torch_function = "argmax"
@@ -161,6 +164,7 @@ class ArgMin(Place):
 
     Errors:  NS307 dim is no dimension of the input; NS308 truth values.
     Source:  torch.argmin; ONNX ArgMin-13.
+    Example: (N, 10) -> ArgMin: {dim: 1} -> (N,) of int64
     """
 
     torch_function = "argmin"

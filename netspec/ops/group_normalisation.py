@@ -48,6 +48,7 @@ class GroupNorm(PerChannel):
 
     Errors:  NS305 num_channels differs from C; NS320 one value per group; NS350 num_groups does not divide C.
     Source:  torch.nn.GroupNorm; ONNX InstanceNormalization-6, between Reshapes.
+    Example: (N, 64, H, W) -> GroupNorm: {num_groups: 8} -> (N, 64, H, W)
     """
 
     num_groups: PositiveInt

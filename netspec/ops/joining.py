@@ -80,6 +80,7 @@ class Concat(Join):
     Errors:  NS313 sizes that differ in another dimension; NS301 ranks and NS308 element types that differ;
              NS307 a dimension that the inputs do not have.
     Source:  torch.concat; ONNX Concat-13.
+    Example: (N, 64, H, W), (N, 32, H, W) -> Concat -> (N, 96, H, W)
     """
 
     def demands(self, first: TensorType, *others: TensorType) -> Iterator[Demand]:
@@ -114,6 +115,7 @@ class Stack(Join):
     Errors:  NS313 sizes that differ; NS301 ranks and NS308 element types that differ; NS307 a dimension that
              the output does not have.
     Source:  torch.stack; ONNX Unsqueeze-13 of each, Concat-13.
+    Example: (N, 64), (N, 64) -> Stack -> (N, 2, 64)
     """
 
     def demands(self, first: TensorType, *others: TensorType) -> Iterator[Demand]:

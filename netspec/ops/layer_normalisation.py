@@ -122,6 +122,7 @@ class LayerNorm(TrailingNorm):
 
     Errors:  NS306 a normalised dimension is symbolic; NS348 the input ends in other sizes.
     Source:  torch.nn.LayerNorm; ONNX LayerNormalization-17.
+    Example: (N, T, 768) -> LayerNorm -> (N, T, 768)
     """
 
     eps: NonNegativeFloat = 1e-5
@@ -158,6 +159,7 @@ class RMSNorm(TrailingNorm):
 
     Errors:  NS306 a normalised dimension is symbolic; NS348 the input ends in other sizes.
     Source:  torch.nn.RMSNorm; ONNX RMSNormalization-23, below it ReduceMean.
+    Example: (N, T, 768) -> RMSNorm -> (N, T, 768)
     """
 
     eps: NonNegativeFloat | None = None

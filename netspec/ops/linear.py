@@ -47,6 +47,7 @@ class Linear(Op):
     Cost:    in_features multiply-adds per output element.
     Errors:  NS306 the last dimension is symbolic; NS305 in_features differs from it.
     Source:  torch.nn.Linear; ONNX Gemm-13 for (N, in_features), else MatMul-13 and Add-14.
+    Example: (N, 400) -> Linear: {out_features: 120} -> (N, 120)
     """
 
     in_features: PositiveInt | None = None
@@ -103,6 +104,7 @@ class Bilinear(Op):
              input's; NS306 a symbolic last dimension; NS308 other element types; NS378 sizes that differ
              before the last dimension.
     Source:  torch.nn.Bilinear; ONNX MatMul-13.
+    Example: (N, 64), (N, 32) -> Bilinear: {out_features: 16} -> (N, 16)
     """
 
     arguments = ("input1", "input2")

@@ -87,6 +87,7 @@ class Permute(Order):
     Shape:   dimension i of the output is dimension dims[i] of the input.
     Errors:  NS307 a dimension that the input does not have; NS360 one left out; NS361 one named twice.
     Source:  torch.permute; ONNX Transpose-13.
+    Example: (N, 3, H, W) -> Permute: {dims: [0, 2, 3, 1]} -> (N, H, W, 3)
     """
 
     dims: Axes
@@ -113,6 +114,7 @@ class Transpose(Order):
     Shape:   the input's, with the sizes of dim0 and dim1 exchanged.
     Errors:  NS307 a dimension that the input does not have.
     Source:  torch.transpose; ONNX Transpose-13.
+    Example: (N, 64, L) -> Transpose: {dim0: 1, dim1: 2} -> (N, L, 64)
     """
 
     dim0: Int
@@ -139,6 +141,7 @@ class Flip(Op):
 
     Errors:  NS307 a dimension that the input does not have; NS361 one named twice.
     Source:  torch.flip; ONNX Slice-13 with steps of -1.
+    Example: (N, 3, H, W) -> Flip: {dims: [3]} -> (N, 3, H, W)
     """
 
     dims: Axes
@@ -173,6 +176,7 @@ class Roll(Op):
 
     Errors:  NS307 a dimension that the input does not have; NS369 not one shift a dimension.
     Source:  torch.roll; ONNX Slice-13, Concat-13, and Mod-13 where a size is symbolic.
+    Example: (N, 56, 56, 96) -> Roll: {shifts: [-3, -3], dims: [1, 2]} -> (N, 56, 56, 96)
     """
 
     shifts: Shifts

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator
 
 from netspec.diagnostics import Diagnostic
 from netspec.ir.dim import Dim, Size
-from netspec.ir.tensor import DType, TensorType, product
+from netspec.ir.tensor import DType, Shape, TensorType, product
 from netspec.ir.window import Axis, Window
 from netspec.ops.arguments import Expected, NonNegativePair, Pair, SizeArgument, Symbolic, listed, symbols_in
 from netspec.ops.base import AtLeast, Demand, Fault, Op, Same
@@ -165,9 +165,8 @@ class Fold(Op):
     padding: NonNegativePair = (0, 0)
     stride: Pair = (1, 1)
 
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        return symbols_in(*self.output_size)
+    def sizes(self, x: TensorType) -> Mapping[str, Shape]:
+        return {"output_size": self.output_size} if symbols_in(*self.output_size) else {}
 
     def demands(self, x: TensorType) -> Iterator[Demand]:
         need_rank("Fold", x, (3,), "columns of blocks (N, C * kh * kw, L)")
@@ -194,14 +193,14 @@ class Fold(Op):
         return None  # a column of blocks is no position in an image
 
     def build(self, x: TensorType) -> nn.Module:
-        arguments = self.output_size, self.kernel_size, self.dilation, self.padding, self.stride
-        if self.symbols:
+        arguments = self.kernel_size, self.dilation, self.padding, self.stride
+        if self.sizes(x):
             from netspec.torch_backend.patches import Fold as Module
 
             return Module(*arguments)
         from torch import nn
 
-        return nn.Fold(*arguments)
+        return nn.Fold(self.output_size, *arguments)
 
     def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
         if graph.opset < COL2IM_OPSET:

@@ -41,6 +41,7 @@ class ReLU6(Activation):
     """min(max(x, 0), 6) of each element, (*) -> (*).
 
     Source:  torch.nn.ReLU6; ONNX Clip-13.
+    Example: (N, 32, H, W) -> ReLU6 -> (N, 32, H, W)
     """
 
     inplace: Bool = False
@@ -55,6 +56,7 @@ class Hardtanh(ConstantsWritten):
 
     Errors:  NS345 max_val is not greater than min_val.
     Source:  torch.nn.Hardtanh; ONNX Clip-13.
+    Example: (N, 64) -> Hardtanh: {min_val: -2.0, max_val: 2.0} -> (N, 64)
     """
 
     min_val: Float = -1.0
@@ -77,6 +79,7 @@ class Hardsigmoid(Activation):
     """min(max(x / 6 + 1 / 2, 0), 1) of each element, (*) -> (*).
 
     Source:  torch.nn.Hardsigmoid; ONNX HardSigmoid-6.
+    Example: (N, 64, 1, 1) -> Hardsigmoid -> (N, 64, 1, 1)
     """
 
     inplace: Bool = False
@@ -94,6 +97,7 @@ class Hardswish(Activation):
     """x min(max(x / 6 + 1 / 2, 0), 1) of each element, (*) -> (*).
 
     Source:  torch.nn.Hardswish; ONNX HardSwish-14.
+    Example: (N, 16, H, W) -> Hardswish -> (N, 16, H, W)
     """
 
     onnx_operator = "HardSwish"
@@ -105,6 +109,7 @@ class Hardshrink(ConstantsWritten):
     """x of each element beyond +-lambd, 0 of the others, (*) -> (*).
 
     Source:  torch.nn.Hardshrink; ONNX LessOrEqual-16, Where-16.
+    Example: (N, 64) -> Hardshrink: {lambd: 0.1} -> (N, 64)
     """
 
     lambd: Float = 0.5
@@ -120,6 +125,7 @@ class Softshrink(ConstantsWritten):
     """x - lambd of each element above lambd, x + lambd below -lambd, 0 between, (*) -> (*).
 
     Source:  torch.nn.Softshrink; ONNX Clip-13, Sub-14.
+    Example: (N, 64) -> Softshrink: {lambd: 0.1} -> (N, 64)
     """
 
     lambd: NonNegativeFloat = 0.5
@@ -135,6 +141,7 @@ class Threshold(ConstantsWritten):
     """x of each element above `threshold`, `value` of the others, (*) -> (*).
 
     Source:  torch.nn.Threshold; ONNX LessOrEqual-16, Where-16.
+    Example: (N, 64) -> Threshold: {threshold: 0.1, value: 0.0} -> (N, 64)
     """
 
     threshold: Float

@@ -47,6 +47,7 @@ class MatMul(Op):
     Errors:  NS301 a single number; NS303 leading dimensions that do not broadcast; NS308 other element
              types; NS370 the inner sizes differ.
     Source:  torch.matmul; ONNX MatMul-13.
+    Example: (N, 8, T, 64), (N, 8, 64, T) -> MatMul -> (N, 8, T, T)
     """
 
     arguments = ("input", "other")

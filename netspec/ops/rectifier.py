@@ -59,6 +59,7 @@ class ReLU(Activation):
     """max(x, 0) of each element, (*) -> (*).
 
     Source:  torch.nn.ReLU; ONNX Relu-14.
+    Example: (N, 64, H, W) -> ReLU -> (N, 64, H, W)
     """
 
     onnx_operator = "Relu"
@@ -70,6 +71,7 @@ class LeakyReLU(Activation):
     """x of each element that is positive, negative_slope x of the others, (*) -> (*).
 
     Source:  torch.nn.LeakyReLU; ONNX LeakyRelu-16.
+    Example: (N, 64, H, W) -> LeakyReLU: {negative_slope: 0.2} -> (N, 64, H, W)
     """
 
     negative_slope: Float = 0.01
@@ -86,6 +88,7 @@ class PReLU(Activation):
 
     Errors:  NS346 num_parameters is neither 1 nor C.
     Source:  torch.nn.PReLU; ONNX PRelu-16.
+    Example: (N, 64, H, W) -> PReLU: {num_parameters: 64} -> (N, 64, H, W)
     """
 
     num_parameters: PositiveInt = 1
@@ -125,6 +128,7 @@ class RReLU(Pointwise):
 
     Errors:  NS349 lower exceeds upper.
     Source:  torch.nn.RReLU; ONNX LeakyRelu-16.
+    Example: (N, 64, H, W) -> RReLU -> (N, 64, H, W)
     """
 
     lower: Float = 0.125  # type: ignore[misc, assignment] # torch's name for it; `emit` lowers
@@ -153,6 +157,7 @@ class ELU(Activation):
     """x of each element that is positive, alpha (exp(x) - 1) of the others, (*) -> (*).
 
     Source:  torch.nn.ELU; ONNX Elu-6.
+    Example: (N, 64) -> ELU: {alpha: 0.5} -> (N, 64)
     """
 
     alpha: Float = 1.0
@@ -166,6 +171,7 @@ class CELU(Activation):
     """x of each element that is positive, alpha (exp(x / alpha) - 1) of the others, (*) -> (*).
 
     Source:  torch.nn.CELU; ONNX Celu-12, which takes float32 only; for others Exp-13.
+    Example: (N, 64) -> CELU: {alpha: 2.0} -> (N, 64)
     """
 
     alpha: Divisor = 1.0
@@ -191,6 +197,7 @@ class SELU(Activation):
     The constants keep mean 0 and variance 1 from layer to layer.
 
     Source:  torch.nn.SELU; ONNX Selu-6.
+    Example: (N, 64) -> SELU -> (N, 64)
     """
 
     onnx_operator = "Selu"

@@ -46,6 +46,7 @@ class Mean(Reduction):
 
     Errors:  NS307 dim is no dimension of the input; NS361 one is named twice.
     Source:  torch.mean; ONNX ReduceMean-13, -18.
+    Example: (N, 512, H, W) -> Mean: {dim: [2, 3]} -> (N, 512)
     """
 
     torch_function = "mean"
@@ -64,6 +65,7 @@ class Sum(Reduction):
 
     Errors:  NS307 dim is no dimension of the input; NS361 one is named twice.
     Source:  torch.sum; ONNX ReduceSum-13.
+    Example: (N, T, 64) -> Sum: {dim: 1} -> (N, 64)
     """
 
     torch_function = "sum"
@@ -81,6 +83,7 @@ class Prod(AlongOne):
 
     Errors:  NS307 dim is no dimension of the input; NS376 keepdim without dim.
     Source:  torch.prod; ONNX ReduceProd-13, -18.
+    Example: (N, 3) -> Prod: {dim: 1, keepdim: true} -> (N, 1)
     """
 
     torch_function = "prod"
@@ -96,6 +99,7 @@ class Var(Reduction):
     Errors:  NS307 dim is no dimension of the input; NS361 one is named twice; NS377 no more values than
              the correction.
     Source:  torch.var; ONNX ReduceMean-13, -18 and ReduceSum-13.
+    Example: (N, 64, 100) -> Var: {dim: -1} -> (N, 64)
     """
 
     torch_function = "var"
@@ -148,6 +152,7 @@ class Std(Var):
     Errors:  NS307 dim is no dimension of the input; NS361 one is named twice; NS377 no more values than
              the correction.
     Source:  torch.std; ONNX ReduceMean-13, -18, ReduceSum-13 and Sqrt-13.
+    Example: (N, 64, 100) -> Std: {dim: -1} -> (N, 64)
     """
 
     torch_function = "std"
@@ -163,6 +168,7 @@ class Norm(Reduction):
 
     Errors:  NS307 dim is no dimension of the input; NS361 one is named twice.
     Source:  torch.norm; ONNX ReduceL1-13, -18, ReduceL2-13, -18, or ReduceSum-13 and Pow-15.
+    Example: (N, T, 64) -> Norm: {p: 2, dim: -1, keepdim: true} -> (N, T, 1)
     """
 
     torch_function = "norm"
@@ -199,6 +205,7 @@ class CumSum(Op):
 
     Errors:  NS307 dim is no dimension of the input.
     Source:  torch.cumsum; ONNX CumSum-14.
+    Example: (N, 10) -> CumSum: {dim: 1} -> (N, 10)
     """
 
     dim: Int

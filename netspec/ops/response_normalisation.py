@@ -25,6 +25,7 @@ class LocalResponseNorm(Op):
     number one more before than after it.
 
     Source:  torch.nn.LocalResponseNorm; ONNX AveragePool-11 of the squares.
+    Example: (N, 96, 55, 55) -> LocalResponseNorm: {size: 5} -> (N, 96, 55, 55)
     """
 
     size: PositiveInt

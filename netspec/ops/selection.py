@@ -110,6 +110,7 @@ class Slice(Selection):
     Shape:   L' = (end - start + step - 1) // step.
     Errors:  NS307 a dimension that the input does not have; NS363 places that are not there, or no elements.
     Source:  torch.slice_copy, which is Python's slice; ONNX Slice-13.
+    Example: (N, T, 64) -> Slice: {dim: 1, start: 1} -> (N, T - 1, 64)
     """
 
     start: Place = None
@@ -169,6 +170,7 @@ class Narrow(Selection):
     Shape:   the input's, with `length` in the place of the dimension's size.
     Errors:  NS307 a dimension that the input does not have; NS363 elements that are not there, or none.
     Source:  torch.narrow; ONNX Slice-13.
+    Example: (N, 64, 100) -> Narrow: {dim: 2, start: 10, length: 50} -> (N, 64, 50)
     """
 
     start: SizeArgument
@@ -216,6 +218,7 @@ class Select(Selection):
     Shape:   the input's without the dimension.
     Errors:  NS307 a dimension that the input does not have; NS363 an element that is not there.
     Source:  torch.select; ONNX Gather-13.
+    Example: (N, T, 768) -> Select: {dim: 1, index: 0} -> (N, 768)
     """
 
     index: Int
@@ -252,6 +255,7 @@ class IndexSelect(Selection):
     Errors:  NS307 a dimension that the input does not have; NS301 an index of more than one dimension; NS308
              one that holds no integers.
     Source:  torch.index_select; ONNX Gather-13.
+    Example: input (N, T, 64), index (K) of int64 -> IndexSelect: {dim: 1} -> (N, K, 64)
     """
 
     arguments = ("input", "index")

@@ -137,6 +137,7 @@ class Identity(Op):
     """The input itself, (*) -> (*).
 
     Source:  torch.nn.Identity.
+    Example: (N, 64) -> Identity -> (N, 64)
     """
 
     def infer(self, x: TensorType) -> TensorType:
@@ -168,6 +169,7 @@ class Flatten(Reshaping):
 
     Errors:  NS307 a dimension that the input does not have; NS312 start_dim behind end_dim.
     Source:  torch.nn.Flatten; ONNX Flatten-13 for all but the first, else Reshape-14.
+    Example: (N, 16, 5, 5) -> Flatten -> (N, 400)
     """
 
     start_dim: Int = 1
@@ -206,6 +208,7 @@ class Unflatten(Reshaping):
     Errors:  NS307 a dimension that the input does not have; NS357 sizes whose product is not that of the
              dimension; NS358 a size below 1; NS359 an open size that depends on symbolic dimensions.
     Source:  torch.nn.Unflatten; ONNX Reshape-14.
+    Example: (N, 512) -> Unflatten: {dim: 1, unflattened_size: [32, 4, 4]} -> (N, 32, 4, 4)
     """
 
     dim: Int
@@ -241,6 +244,7 @@ class Reshape(Reshaping):
     Errors:  NS357 a shape of another number of elements; NS358 a size below 1; NS359 an open size that
              depends on symbolic dimensions.
     Source:  torch.reshape; ONNX Reshape-14.
+    Example: (N, 64, 32) -> Reshape: {shape: [N, 8, -1, 32]} -> (N, 8, 8, 32)
     """
 
     shape: Shape

@@ -66,6 +66,7 @@ class Softmax(Along):
 
     Errors:  NS307 dim is no dimension of the input.
     Source:  torch.nn.Softmax; ONNX Softmax-13.
+    Example: (N, 10) -> Softmax: {dim: 1} -> (N, 10)
     """
 
 
@@ -74,6 +75,7 @@ class Softmin(Along):
 
     Errors:  NS307 dim is no dimension of the input.
     Source:  torch.nn.Softmin; ONNX Softmax-13 of -x.
+    Example: (N, 10) -> Softmin: {dim: 1} -> (N, 10)
     """
 
     def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
@@ -85,6 +87,7 @@ class LogSoftmax(Along):
 
     Errors:  NS307 dim is no dimension of the input.
     Source:  torch.nn.LogSoftmax; ONNX LogSoftmax-13.
+    Example: (N, 10) -> LogSoftmax: {dim: 1} -> (N, 10)
     """
 
     onnx_operator = "LogSoftmax"
@@ -94,6 +97,7 @@ class Softmax2d(Shared):
     """Softmax over the channels of every pixel, (N, C, H, W) -> (N, C, H, W).
 
     Source:  torch.nn.Softmax2d; ONNX Softmax-13.
+    Example: (N, 21, H, W) -> Softmax2d -> (N, 21, H, W)
     """
 
     def axis(self, x: TensorType) -> int:

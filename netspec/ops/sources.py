@@ -66,6 +66,7 @@ class Parameter(Op):
 
     Shape:   as written; Expand and Add stretch it to a batch.
     Source:  torch.nn.Parameter.
+    Example: (N, 196, 768) -> Parameter: {shape: [1, 196, 768]} -> Add -> (N, 196, 768)
     """
 
     arguments = ()
@@ -98,6 +99,7 @@ class Constant(Op):
     Shape:   the lengths of the nested lists; a single number has no dimensions.
     Errors:  NS321 a number that the element type cannot hold.
     Source:  torch.tensor.
+    Example: (N, 3, H, W) -> Constant: {value: [[[0.485]], [[0.456]], [[0.406]]]} -> Sub -> (N, 3, H, W)
     """
 
     arguments = ()

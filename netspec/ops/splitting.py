@@ -117,15 +117,18 @@ class Cutting(Op):
 
 
 class Split(Cutting):
-    """Pieces along `dim`, (N, C, *) -> (N, C_1, *), ..., (N, C_n, *), as the outputs "0" to "n - 1".
+    """Pieces along `dim`, (N, C, *) -> (N, C_1, *), ..., (N, C_n, *).
 
     All pieces but the last have the size that is given, or each has its own of a list; a word is a symbolic
     dimension. The default dim is 1, the channels (torch.split's own is 0, the batch).
 
     Shape:   C_i is the i-th size of the list; otherwise the size given, and in the last piece what is left.
+    Ports:   0, 1, ... up to n - 1.
     Errors:  NS307 a dimension that the input does not have; NS364 an unknown number of pieces; NS365 a list
              that does not add up to the dimension.
     Source:  torch.split; ONNX Split-13, Split-18.
+    Example: (N, 58, 28, 28) -> Split: {split_size_or_sections: [24, 34]}
+             -> 0 (N, 24, 28, 28), 1 (N, 34, 28, 28)
     """
 
     split_size_or_sections: Sections
@@ -178,15 +181,17 @@ class Split(Cutting):
 
 
 class Chunk(Cutting):
-    """Equal pieces along `dim`, but for a smaller last one, (N, C, *) -> (N, C', *), ..., as "0", "1", ....
+    """Equal pieces along `dim`, but for a smaller last one, (N, C, *) -> (N, C', *), ....
 
     There are `chunks` of them, or fewer: as many of the rounded-up size as it takes, as in torch. A symbolic
     dimension must divide evenly. The default dim is 1, the channels (torch.chunk's own is 0, the batch).
 
     Shape:   C' = (C + chunks - 1) // chunks; in the last piece what is left.
+    Ports:   0, 1, ... up to the number of pieces less 1.
     Errors:  NS307 a dimension that the input does not have; NS364 a symbolic dimension that chunks does not
              always divide.
     Source:  torch.chunk; ONNX Split-13, Split-18.
+    Example: (N, T, 192) -> Chunk: {chunks: 3, dim: -1} -> 0 (N, T, 64), 1 (N, T, 64), 2 (N, T, 64)
     """
 
     chunks: PositiveInt

@@ -185,8 +185,7 @@ class ConvTranspose1d(TransposedConvolution):
     Errors:  NS304 groups must divide both channel counts; NS322 output_padding not below the stride or the
              dilation; NS323 padding that takes the whole output away.
     Source:  torch.nn.ConvTranspose1d; ONNX ConvTranspose-11.
-    Example: (N, 32, 100) -> ConvTranspose1d: {out_channels: 16, kernel_size: 4, stride: 2, padding: 1}
-             -> (N, 16, 200)
+    Example: (N, 32, 100) -> ConvTranspose1d: {out_channels: 16, kernel_size: 2, stride: 2} -> (N, 16, 200)
     """
 
     kernel_size: Single

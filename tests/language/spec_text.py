@@ -45,3 +45,17 @@ def codes(found: list[Diagnostic]) -> list[str]:
 def shapes(network: Graph) -> dict[str, str]:
     """Each layer's first output shape as text, by the layer's name."""
     return {node.name: str(node.output.type) for node in network}
+
+
+def reads(network: Graph) -> dict[str, list[str]]:
+    """The names of the values that each layer reads, by the layer's name."""
+    return {node.name: [value.name for value in node.inputs] for node in network}
+
+
+def values(network: Graph) -> dict[str, str]:
+    """The value that each output gives, by the output's name."""
+    return {output.name: output.value.name for output in network.outputs}
+
+
+def texts(found: list[Diagnostic]) -> list[str]:
+    return [diagnostic.text for diagnostic in found]

@@ -14,11 +14,6 @@ POOLED = """
 """
 
 
-def reads(network: Graph) -> dict[str, list[str]]:
-    """The names of the values that each layer reads."""
-    return {node.name: [value.name for value in node.inputs] for node in network}
-
-
 def test_a_name_a_list_and_a_mapping() -> None:
     network = graph(
         """

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Snake(netspec.Op):
     """x + sin(frequency x)^2 / frequency, elementwise, (*) -> (*).
 
-    Source:  Liu, Hartwig, Ueda, 2020; ONNX Sin-7.
+    Source:  Ziyin, Hartwig, Ueda, 2020; ONNX Sin-7.
+    Example: (N, 64) -> Snake: {frequency: 2.5} -> (N, 64)
     """
 
     frequency: Float = 1.0
@@ -46,6 +47,8 @@ class Gated(netspec.Op):
     """A linear layer times the sigmoid of another, (*, C) -> (*, out_features).
 
     It has no lowering: torch's exporter writes it.
+
+    Example: (N, T, 64) -> Gated: {out_features: 32} -> (N, T, 32)
     """
 
     out_features: PositiveInt

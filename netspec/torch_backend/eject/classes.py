@@ -21,13 +21,12 @@ from netspec.torch_backend.eject.expressions import (
 )
 from netspec.torch_backend.eject.merging import Cluster, clusters
 from netspec.torch_backend.eject.modules import Instance, Slot
+from netspec.torch_backend.eject.naming import unused, with_named_variables
 from netspec.torch_backend.eject.parameters import (
     SIZE,
     Ends,
     Parameter,
     parameters,
-    unused,
-    with_named_variables,
 )
 from netspec.torch_backend.eject.program import Program
 from netspec.torch_backend.eject.statements import Line, expressions, mapped

@@ -6,54 +6,72 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 
 from netspec.torch_backend.eject.traced import Untraceable
 
+ALLOWED = frozenset({"torch", "typing", "collections", "math"})
+"""Packages that an ejected file may import."""
+
 _IGNORED = re.compile(r"  # (type: ignore\[[\w, -]+\]|noqa.*)$", re.MULTILINE)
 
 
-def copied(classes: Iterable[type]) -> tuple[list[str], list[str]]:
-    """The imports that classes need, and their sources with those of functions that they use, those first.
+@dataclass(frozen=True)
+class Copied:
+    """What comes along: the imports that it needs, and each source under its name, in an order that works."""
+
+    imports: tuple[str, ...]
+    sources: Mapping[str, str]
+
+
+def copied(classes: Iterable[type]) -> Copied:
+    """The sources of classes, with those of the classes and functions of their own files that they use.
 
     Errors: Untraceable where a class cannot stand in a file that has torch alone.
     """
     imports: dict[str, None] = {}
-    sources: dict[object, str] = {}
+    sources: dict[Any, str] = {}
     for cls in classes:
         _add(cls, imports, sources)
-    return list(imports), list(sources.values())
+    named = {item.__name__: source for item, source in sources.items()}
+    if len(named) < len(sources):
+        twice = next(item.__name__ for item in sources if sources[item] != named[item.__name__])
+        raise Untraceable(f"two classes that it needs are called {twice}")
+    return Copied(tuple(imports), named)
 
 
-def _add(item: Any, imports: dict[str, None], sources: dict[object, str]) -> None:
+def _add(item: Any, imports: dict[str, None], sources: dict[Any, str]) -> None:
     if item in sources:
         return
     try:
         text = inspect.getsource(item)
-    except (OSError, TypeError) as error:
-        raise Untraceable(f"{item.__name__} has no source") from error
+        names = _names(text)
+    except (OSError, TypeError, SyntaxError) as error:
+        raise Untraceable(f"the source of {item.__name__} cannot be had by itself") from error
     home = sys.modules[item.__module__]
     sources[item] = ""  # it may name itself
     known = _imports(home)
-    for name in _names(text):
+    for name in names:
         value = vars(home).get(name)
-        if name in known:
-            line, module = known[name]
-            if module.partition(".")[0] in ("torch", "typing", "collections", "math"):
-                imports.setdefault(line)
-                continue
-        if isinstance(value, type | FunctionType) and value.__module__.startswith(
-            home.__name__.partition(".")[0]
-        ):
+        line, module = known.get(name, ("", ""))
+        if module.partition(".")[0] in ALLOWED:
+            imports.setdefault(line)
+        elif isinstance(value, type | FunctionType) and _together(value, home):
             _add(value, imports, sources)
-        elif name in known or isinstance(value, ModuleType):
+        elif module:
             raise Untraceable(f"{item.__name__} needs {name}, which is not of torch")
-        elif name in vars(home):
+        elif name in vars(home) and name != "__name__":
             raise Untraceable(f"{item.__name__} needs {name} of its file")
     del sources[item]  # behind what it needs
     sources[item] = _IGNORED.sub("", text).rstrip()
+
+
+def _together(item: Any, home: ModuleType) -> bool:
+    """Whether a class or function is of the package that a module is of."""
+    return str(item.__module__).partition(".")[0] == home.__name__.partition(".")[0]
 
 
 def _names(text: str) -> list[str]:

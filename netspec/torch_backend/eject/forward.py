@@ -20,7 +20,7 @@ from netspec.torch_backend.eject.expressions import (
     rewritten,
 )
 from netspec.torch_backend.eject.layout import INDENT, WIDTH, Group, Text, document, lines
-from netspec.torch_backend.eject.parameters import unused
+from netspec.torch_backend.eject.naming import unused
 from netspec.torch_backend.eject.statements import Line, Loop, Statement, Value
 
 STREAM = ("x", "y", "z")
@@ -89,6 +89,10 @@ class Forward:
         for line in reversed(whole[1:]):
             needed.append(needed[-1] | set(line.reads))
         needed.reverse()
+        readers: dict[Value, list[int]] = {}
+        for number, line in enumerate(whole):
+            for value in line.reads:
+                readers.setdefault(value, []).append(number)
         found: list[str] = []
         number = 0
         while number < len(whole):
@@ -97,17 +101,17 @@ class Forward:
                 found += self._loop(line, needed[number], indent)
                 number += 1
                 continue
-            end = self._gathered(whole, number, needed)
+            end = self._gathered(whole, number, needed, readers)
             if end > number:
                 target = whole[end]
                 assert isinstance(target, Statement)
                 merged = self._merged(whole[number:end], target)
-                text = self._statement(merged, whole, end, needed, indent, forced, target is ending)
+                text = self._statement(merged, end, needed[end], readers, indent, forced, target is ending)
                 if len(text) == 1 and len(text[0]) <= WIDTH:
                     found += text
                     number = end + 1
                     continue
-            found += self._statement(line, whole, number, needed, indent, forced, line is ending)
+            found += self._statement(line, number, needed[number], readers, indent, forced, line is ending)
             number += 1
         return found
 
@@ -116,9 +120,9 @@ class Forward:
     def _statement(
         self,
         line: Statement,
-        whole: Sequence[Line],
         number: int,
-        needed: Sequence[set[Value]],
+        live: set[Value],
+        readers: Mapping[Value, Sequence[int]],
         indent: int,
         forced: Mapping[Value, str],
         returned: bool,
@@ -127,7 +131,6 @@ class Forward:
         if returned:
             return _written(outputs[0], indent, "return ")
         names: list[str] = []
-        live = needed[number]
         for target, port in zip(line.targets, range(len(line.targets)), strict=True):
             if target is None or target not in live:
                 names.append("_")
@@ -135,7 +138,7 @@ class Forward:
             held = {self.names[value] for value in live if value in self.names and value != target}
             if forced.get(target) and forced[target] not in held:
                 name = forced[target]
-            elif not self._flows(target, whole, number, live):
+            elif not self._flows(target, number, readers):
                 word = _word(line.own) + (f"_{line.ports[port]}" if port else "")
                 name = self._unused(word, held | self.inputs)
             elif port and not line.ports[port].isdigit():
@@ -156,12 +159,12 @@ class Forward:
         together = ", ".join(document(output).flat for output in outputs)
         return [f"{INDENT * indent}{', '.join(names)} = {together}"]
 
-    def _flows(self, target: Value, whole: Sequence[Line], number: int, live: set[Value]) -> bool:
+    def _flows(self, target: Value, number: int, readers: Mapping[Value, Sequence[int]]) -> bool:
         """Whether the steps that take a tensor come at once, and no other does."""
-        readers = [n for n, line in enumerate(whole) if n > number and target in line.reads]
         if len(self.cls.program.outputs) > 1 and target in self.cls.program.outputs:
             return False
-        return readers == list(range(number + 1, number + 1 + len(readers)))
+        taking = readers.get(target, ())
+        return list(taking) == list(range(number + 1, number + 1 + len(taking)))
 
     def _unused_stream(self, held: set[str]) -> str:
         used = held | self.fixed | set(self.bases.values()) | (self.inputs - {STREAM[0]})
@@ -191,32 +194,34 @@ class Forward:
 
     # --- what is used at once ----------------------------------------------------------------------------
 
-    def _gathered(self, whole: Sequence[Line], start: int, needed: Sequence[set[Value]]) -> int:
-        """The number of the step that takes in turn what this one and those up to it give; or `start`."""
-        end = start
-        while end < len(whole) and _is_call(whole[end]) and self._single(whole, end) is not None:
-            end += 1
-        for last in range(end, start, -1):
-            target = whole[last] if last < len(whole) else None
-            if not isinstance(target, Statement) or len(target.outputs) != 1 or _is_call(target):
-                continue
-            inner = [self._single(whole, number) for number in range(start, last)]
-            taken = [reference.value for reference in among(target.outputs, Reference)]
-            readers = [
-                [n for n, line in enumerate(whole) if n > start and value in line.reads]
-                for value in inner
-                if value
-            ]
-            if any(own != [last] for own in readers) or any(value in needed[last] for value in inner):
-                continue
-            if len(taken) > 1 and [value for value in taken if value in inner] == inner:
-                return last
-        return start
-
     @staticmethod
-    def _single(whole: Sequence[Line], number: int) -> Value | None:
-        line = whole[number]
-        return line.targets[0] if isinstance(line, Statement) and len(line.targets) == 1 else None
+    def _gathered(
+        whole: Sequence[Line],
+        start: int,
+        needed: Sequence[set[Value]],
+        readers: Mapping[Value, Sequence[int]],
+    ) -> int:
+        """The number of the step that takes in turn what this one and those up to it give; or `start`."""
+        line = whole[start]
+        given = line.targets[0] if isinstance(line, Statement) and line.targets else None
+        taking = readers.get(given, ()) if given is not None else ()
+        if len(taking) != 1:
+            return start
+        (end,) = taking
+        target = whole[end]
+        if not isinstance(target, Statement) or len(target.outputs) != 1 or _is_call(target):
+            return start
+        inner: list[Value] = []
+        for before in whole[start:end]:
+            if not isinstance(before, Statement) or not _is_call(before):
+                return start
+            value = before.targets[0]
+            if value is None or list(readers.get(value, ())) != [end] or value in needed[end]:
+                return start
+            inner.append(value)
+        taken = [reference.value for reference in among(target.outputs, Reference)]
+        in_turn = [value for value in taken if value in inner] == inner
+        return end if in_turn and len(taken) > 1 else start
 
     @staticmethod
     def _merged(inner: Sequence[Line], target: Statement) -> Statement:

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from netspec.diagnostics import Diagnostic, DiagnosticError
 from netspec.ir.graph import Node
 from netspec.torch_backend import sources
 from netspec.torch_backend.eject import plain
+from netspec.torch_backend.eject.copied import copied
 from netspec.torch_backend.eject.expressions import (
     NONE,
     Argument,
@@ -31,7 +31,7 @@ from netspec.torch_backend.eject.expressions import (
     Size,
     Tuple,
 )
-from netspec.torch_backend.eject.recorded import Made, made
+from netspec.torch_backend.eject.recorded import Made, made, undrawn
 from netspec.torch_backend.eject.traced import Untraceable, traced
 
 SIZE = "size"
@@ -66,17 +66,17 @@ SHAPES = frozenset({"normalized_shape", "shape", "unflattened_size"})
 
 
 class CannotEject(Diagnostic):
-    """A layer whose module cannot be written as plain PyTorch."""
+    """An operation of a plugin whose module cannot be written as plain PyTorch."""
 
     code = "NS590"
-    message = "cannot write layer {layer} as plain PyTorch: {reason}"
+    message = "cannot write {what} as plain PyTorch: {reason}"
 
-    layer: str
+    what: str
     reason: str
 
     @property
     def help(self) -> str:
-        return "its operation's module must be of torch.nn, or a class in a file that uses torch alone"
+        return "let the operation build a module of torch.nn, or of a class in a file that uses torch alone"
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,6 @@ class Written:
         return made.function if isinstance(made, Call) and isinstance(made.function, Callee) else None
 
 
-class _Undrawn(TorchFunctionMode):
-    """Leaves tensors as they are where a module would draw them: on no device that takes torch seconds."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        name = getattr(func, "__name__", "")
-        if name.endswith("_") and not name.startswith("_") and name != "requires_grad_":
-            return next(iter((*args, *(kwargs or {}).values())))
-        return func(*args, **(kwargs or {}))
-
-
 class Writer:
     """Writes layers, equal ones once."""
 
@@ -130,12 +118,12 @@ class Writer:
             try:
                 self._known[key] = self._write(node)
             except (Untraceable, TypeError) as error:
-                fault = CannotEject(layer=node.name, reason=str(error))
+                fault = CannotEject(what=f"layer {node.name}", reason=str(error))
                 raise DiagnosticError(fault.at(node.span)) from error
         return self._known[key]
 
     def _write(self, node: Node) -> Written:
-        with torch.device("meta"), _Undrawn():
+        with undrawn():
             found = made(lambda: node.op.build(*node.input_types))
         written = self._plain(node, found) or self._traced(node, found) or self._copied(node, found)
         inner = frozenset(type(part) for part in found.module.modules() if part is not found.module)
@@ -178,10 +166,12 @@ class Writer:
             return Written(self._constant(given["dtype"], given["value"]), outputs)
         if cls is sources.Parameter:
             return Written(self._parameter(given["dtype"], given["shape"]), outputs)
-        return Written(self._call(cls, found, copied=True), outputs)
+        if cls not in self._callees:
+            copied([cls])  # fails here, where the layer is known, if at all
+        return Written(self._call(cls, found, along=True), outputs)
 
     def _parameter(self, dtype: torch.dtype, shape: Sequence[int]) -> Call:
-        callee = self._callee(plain.Parameter, {"dtype": None}, copied=True)
+        callee = self._callee(plain.Parameter, {"dtype": None}, along=True)
         sizes = (Argument("", Literal(size), "shape") for size in shape)
         return Call(callee, (*sizes, Argument("dtype", _value("dtype", dtype), "dtype")))
 
@@ -193,12 +183,12 @@ class Writer:
         arguments = [Argument("", Literal(numbers), "value")]
         if torch.tensor(numbers).dtype is not dtype:
             arguments.append(Argument("dtype", Literal(dtype), "dtype"))
-        return Call(self._callee(plain.Constant, {"dtype": None}, copied=True), tuple(arguments))
+        return Call(self._callee(plain.Constant, {"dtype": None}, along=True), tuple(arguments))
 
-    def _call(self, cls: type, found: Made, *, copied: bool = False) -> Call:
+    def _call(self, cls: type, found: Made, *, along: bool = False) -> Call:
         """The call that makes a module of a class, all its arguments given."""
         unnamed, named, defaults = found.arguments(cls)
-        callee = self._callee(cls, defaults, tuple(named), copied=copied)
+        callee = self._callee(cls, defaults, tuple(named), along=along)
         arguments = [Argument("", Literal(value)) for value in unnamed]
         for name, value in named.items():
             if name in ("kdim", "vdim") and value == named["embed_dim"]:
@@ -208,13 +198,13 @@ class Writer:
         return Call(callee, tuple(arguments))
 
     def _callee(
-        self, cls: type, defaults: Mapping[str, Any], names: Sequence[str] = (), *, copied: bool = False
+        self, cls: type, defaults: Mapping[str, Any], names: Sequence[str] = (), *, along: bool = False
     ) -> Callee:
         if cls not in self._callees:
-            name = cls.__name__ if copied else f"nn.{cls.__name__}"
+            name = cls.__name__ if along else f"nn.{cls.__name__}"
             known = {name: _value(name, value) for name, value in defaults.items() if _has_literal(value)}
             leading = takewhile(lambda name: name in LEADING and name not in defaults, names)
-            self._callees[cls] = Callee(name, known, tuple(leading), cls, copied)
+            self._callees[cls] = Callee(name, known, tuple(leading), cls, along)
         return self._callees[cls]
 
 
@@ -235,7 +225,7 @@ def _is_torch(cls: type) -> bool:
 def _is_like(found: Made, base: type[nn.Module]) -> bool:
     """Whether a module is one of its base class, but for attributes that the base does not have."""
     unnamed, named, _ = found.arguments(base)
-    with torch.device("meta"), _Undrawn():
+    with undrawn():
         fresh = base(*unnamed, **named)
     own = vars(found.module)
     return all(
@@ -252,7 +242,12 @@ def _value(name: str, value: Any) -> Expr:
         return Name(f"F.{value.__name__}")
     if isinstance(value, list):
         value = tuple(value)
-    if isinstance(value, tuple) and name in SQUARE and value and all(item == value[0] for item in value):
+    if (
+        isinstance(value, tuple)
+        and name in SQUARE
+        and set(map(type, value)) == {int}
+        and len(set(value)) == 1
+    ):
         value = value[0]
     if isinstance(value, tuple) and name in SHAPES:
         if name == "normalized_shape" and len(value) == 1:

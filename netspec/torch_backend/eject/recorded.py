@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,25 @@ def made(build: Callable[[], nn.Module]) -> Made:
     with _watched() as constructions:
         module = build()
     return Made(module, tuple(constructions))
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """In here modules are made on no device, and draw nothing."""
+    with torch.device("meta"), _Undrawn():
+        yield
+
+
+class _Undrawn(TorchFunctionMode):
+    """Leaves tensors as they are: to draw some of them on no device, torch first loads for seconds."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        if name.endswith("_") and not name.startswith("_") and name != "requires_grad_":
+            return next(iter((*args, *(kwargs or {}).values())))
+        return func(*args, **(kwargs or {}))
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
+from textwrap import wrap
 
 from netspec.diagnostics import DiagnosticError
 from netspec.ir.graph import Graph
@@ -11,17 +13,17 @@ from netspec.ir.outline import outline
 from netspec.torch_backend.build import class_name
 from netspec.torch_backend.eject import plain
 from netspec.torch_backend.eject.classes import Class, Classes
-from netspec.torch_backend.eject.copied import copied
-from netspec.torch_backend.eject.drawing import drawing
+from netspec.torch_backend.eject.copied import Copied, copied
+from netspec.torch_backend.eject.depth import deep_recursion, flattened
 from netspec.torch_backend.eject.expressions import Call, Callee, Literal, among
 from netspec.torch_backend.eject.forward import Forward
+from netspec.torch_backend.eject.initialisation import drawing
 from netspec.torch_backend.eject.layers import CannotEject, Writer
-from netspec.torch_backend.eject.layout import INDENT, Doc, Group, Joined, Text, document, lines
+from netspec.torch_backend.eject.layout import INDENT, WIDTH, Doc, Group, Joined, Text, document, lines
 from netspec.torch_backend.eject.modules import Named
 from netspec.torch_backend.eject.parameters import Parameter
-from netspec.torch_backend.eject.program import programs
-from netspec.torch_backend.eject.quoting import docstring
-from netspec.torch_backend.eject.statements import expressions
+from netspec.torch_backend.eject.program import Program, programs
+from netspec.torch_backend.eject.quoting import docstring, source_of
 from netspec.torch_backend.eject.traced import Untraceable
 
 IMPORTS = {
@@ -40,25 +42,33 @@ USED = frozenset(
 """Names that nothing in a file may take."""
 
 
-def eject(graph: Graph, *, spec: str = "") -> str:
+def eject(graph: Graph) -> str:
     """A network as one Python file of plain PyTorch, which has the same state dict and computes the same.
 
-    `spec` is what the file says it was made from.
+    The same graph gives the same text.
 
     Errors: NS590 for a layer whose module is not of torch alone.
     """
+    with deep_recursion():
+        return _eject(graph)
+
+
+def _eject(graph: Graph) -> str:
     name = class_name(graph.name)
     writer = Writer()
     found = programs(outline(graph), writer)
-    taken = {*USED, *vars(plain)}
-    classes = Classes(found, name, taken).made
+    along = _along(found.values())
+    classes = Classes(found, name, USED | set(along.sources)).made
     network = classes[-1]
-    bodies = [text for cls in classes[:-1] for text in ("", "", *_class(cls))]
-    bodies += ["", "", *_class(network, drawing(graph, writer))]
-    imports, along = _along(classes, graph)
-    body = "\n".join([*_constants(graph), *along, *bodies])
-    code = "\n".join(_imports(body, imports))
-    return "\n".join([*_docstring(graph, network, spec), "", code, body, "", "", *_main(network)]) + "\n"
+    parts = [
+        *_constants(graph),
+        *(text for source in along.sources.values() for text in ("", "", source)),
+        *(text for cls in classes[:-1] for text in ("", "", *_class(cls))),
+        *("", "", *_class(network, drawing(graph, writer))),
+    ]
+    body = "\n".join(parts)
+    head = [*_docstring(graph, network), "", *_imports(body, along.imports)]
+    return "\n".join([*head, body, "", "", *_main(network)]) + "\n"
 
 
 def _constants(graph: Graph) -> Iterator[str]:
@@ -79,39 +89,45 @@ def _constants(graph: Graph) -> Iterator[str]:
         yield from lines(document(Literal(labels)), 0, "LABELS = ")
 
 
-def _docstring(graph: Graph, network: Class, spec: str) -> list[str]:
-    origin = f", which netspec ejected from {spec}" if spec else ", which netspec ejected"
+def _docstring(graph: Graph, network: Class) -> list[str]:
+    """What the file is, from which spec and parameters it comes, and how weights get in."""
+    spec = PurePath(graph.outputs[0].span.source.name).name
+    parameters = graph.resolved.get("params", {})
+    given = ", ".join(f"{name}={source_of(value)}" for name, value in parameters.items())
     return docstring(
         [
-            f"The network {graph.name}{origin}.",
+            f"{graph.name} in plain PyTorch, written by netspec from {spec}.",
             "",
+            *(["Parameters of the spec:", "", *_wrapped(given), ""] if given else []),
             "Weights that netspec saved fit it:",
             "",
-            "    from safetensors.torch import load_file",
+            f"{INDENT}from safetensors.torch import load_file",
             "",
-            f"    model = {network.callee.name}()",
-            f'    model.load_state_dict(load_file("{graph.name}.safetensors"))',
-            "",
-        ][:-1]
+            f"{INDENT}model = {network.callee.name}()",
+            f'{INDENT}model.load_state_dict(load_file("{graph.name}.safetensors"))',
+        ]
     )
 
 
-def _along(classes: Iterable[Class], graph: Graph) -> tuple[list[str], list[str]]:
-    """The imports and the texts of the classes that are not torch's own."""
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False)
+
+
+def _along(found: Iterable[Program]) -> Copied:
+    """The classes that a file needs beside torch's own."""
     needed: dict[type, None] = {}
-    for cls in classes:
-        for expr in (*cls.modules.values(), *expressions(cls.lines)):
-            for call in among([expr], Call):
-                if isinstance(call.function, Callee) and call.function.copied and call.function.cls:
-                    needed.setdefault(call.function.cls)
-            for named in among([expr], Named):
-                if not named.chain:
-                    needed.setdefault(plain.NumberedLayers if named.numbered else plain.Layers)
+    for program in found:
+        modules = program.modules.values()
+        for call in among(modules, Call):
+            if isinstance(call.function, Callee) and call.function.copied and call.function.cls is not None:
+                needed.setdefault(call.function.cls)
+        for named in among(modules, Named):
+            if not named.chain:
+                needed.setdefault(plain.NumberedLayers if named.numbered else plain.Layers)
     try:
-        imports, sources = copied(needed)
+        return copied(needed)
     except Untraceable as error:
-        raise DiagnosticError(CannotEject(layer=graph.name, reason=str(error))) from error
-    return imports, [text for source in sources for text in ("", "", source)]
+        raise DiagnosticError(CannotEject(what="the network", reason=str(error))) from error
 
 
 def _imports(body: str, others: Iterable[str]) -> Iterator[str]:
@@ -155,7 +171,11 @@ def _constructor(cls: Class) -> Iterator[str]:
     yield f"{INDENT * 2}super().__init__()"
     for parameter, attribute in cls.stored.items():
         yield f"{INDENT * 2}self.{attribute} = {parameter}"
+    taken = USED | {parameter.name for parameter in cls.parameters}
     for name, module in cls.modules.items():
+        deep, module = flattened(module, taken)
+        for local, expr in deep:
+            yield from lines(document(expr), 2, f"{local} = ")
         if name not in cls.conditions:
             yield from lines(document(module), 2, f"self.{name} = ")
             continue

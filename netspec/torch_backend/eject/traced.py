@@ -184,6 +184,7 @@ INFIX: dict[Callable[..., Any], str] = {
     operator.add: "+",
     operator.sub: "-",
     operator.mul: "*",
+    operator.truediv: "/",
     operator.floordiv: "//",
 }
 NEUTRAL = {"alpha": (Literal(1), Literal(1.0)), "rounding_mode": (Literal(None),)}
