@@ -236,7 +236,7 @@ def diagnose(exports: Path = Path("exports")) -> Report:
         rows.append(_looked("newest opset", partial(_newest_opset, runtime.module)))
     if yaml := imports["yaml"].module:
         rows.append(_looked("libyaml", partial(_libyaml, yaml)))
-    rows += [_folder(exports), _terminal()]
+    rows += [_drawing(), _folder(exports), _terminal()]
     return Report(tuple(rows))
 
 
@@ -364,6 +364,13 @@ def _libyaml(yaml: Any) -> Row:
     if yaml.__with_libyaml__:
         return Row("libyaml", "yes")
     return Row("libyaml", "no", NoLibyaml())
+
+
+def _drawing() -> Row:
+    """Whether graphs can be drawn, which no other command needs."""
+    if version := _version("pygraphviz"):
+        return Row("Graphviz", f"pygraphviz {version}")
+    return Row("Graphviz", shutil.which("dot") or "none; only netspec show --svg needs it")
 
 
 def _folder(exports: Path) -> Row:

@@ -220,3 +220,9 @@ def test_slow_yaml_parser_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_terminal_says_that_colour_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     assert "NO_COLOR" in row(diagnose(), "terminal").value
+
+
+def test_graphviz_is_told_and_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netspec.doctor._version", lambda distribution: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert row(diagnose(), "Graphviz") == Row("Graphviz", "none; only netspec show --svg needs it")

@@ -38,6 +38,13 @@ def show(
         int | None,
         typer.Option("--depth", min=1, metavar="N", help="Show N levels; deeper blocks as one line each."),
     ] = None,
+    svg: Annotated[
+        str | None,
+        typer.Option("--svg", metavar="FILE", help="Draw the graph instead; - is standard output."),
+    ] = None,
+    unfold: Annotated[
+        bool, typer.Option("--unfold", help="Draw identical repetitions one by one, not once.")
+    ] = False,
     format: Annotated[
         TableFormat, typer.Option("--format", help="Text for people, JSON or CSV for programs.")
     ] = TableFormat.text,
@@ -48,14 +55,26 @@ def show(
     window of 31 by 31 in the input, which moves by 8 from one element to the next.
 
     Example: netspec show specs/resnet.yaml --variant resnet50 --at H=224 --at W=224 --depth 1
+
+    With --svg: the graph as a picture, in which blocks are boxes that nest, with the shapes of what flows.
+
+    Example: netspec show specs/googlenet.yaml --svg googlenet.svg
     """
+    if svg is None and unfold:
+        usage("--unfold is for --svg, which is not given")
+    if svg is not None and format is not TableFormat.text:
+        usage("--svg draws and --format prints: give one of them")
     from netspec.analysis.table import tabulate
     from netspec.display.layers import layers_csv, layers_text
     from netspec.pipeline import check as check_spec
 
     checked = check_spec(spec, settings=settings_of(set_), variant=variant)
-    table = tabulate(checked.graph, _sizes(at, checked.graph))
+    sizes = _sizes(at, checked.graph)
     print_diagnostics(checked.warnings)
+    if svg is not None:
+        _draw(spec, checked.graph, sizes, depth, svg, unfold=unfold)
+        return
+    table = tabulate(checked.graph, sizes)
     if format is TableFormat.text:
         layers_text(table, depth)
     elif format is TableFormat.csv:
@@ -173,6 +192,26 @@ def doctor(format: FormatOption = Format.text) -> None:
     else:
         report_text(report)
     leave(DONE if report.healthy else SPEC_AT_FAULT)
+
+
+def _draw(
+    spec: str, graph: Graph, sizes: dict[str, int], depth: int | None, file: str, *, unfold: bool
+) -> None:
+    """Draw a graph into a file, and say what the picture leaves out."""
+    from netspec.drawing import draw
+    from netspec.files import published, writing
+
+    picture = draw(graph, sizes, depth=depth, fold_repetitions=not unfold)
+    if file == "-":
+        sys.stdout.write(picture.svg)
+        return
+    with published(Path(file)) as beside, writing(beside):
+        beside.write_text(picture.svg, encoding="utf-8", newline="\n")
+    print(f"{spec}: drawn to {file}")
+    if picture.folded:
+        print("  identical repetitions are drawn once; --unfold draws each of them")
+    if picture.depth < picture.levels:
+        print(f"  {picture.depth} of {picture.levels} levels are shown; --depth {picture.levels} shows all")
 
 
 def _sizes(given: list[str] | None, graph: Graph) -> dict[str, int]:

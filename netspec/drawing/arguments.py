@@ -34,6 +34,8 @@ WORDS = {
     "out_features": "{}",
     "hidden_size": "{}",
     "shape": "{}",
+    "num_embeddings": "{}",
+    "embedding_dim": "{}",
     "num_heads": "{} heads",
     "nhead": "{} heads",
     "num_layers": "{} layers",
@@ -43,7 +45,7 @@ WORDS = {
 SIDES = frozenset({"kernel_size", "output_size", "size"})
 """What is a window or an image, whose sides are written with a cross."""
 
-UNSEEN = frozenset({"inplace", "bias", "eps", "momentum", "dtype"}) | INFERRED
+UNSEEN = frozenset({"inplace", "bias", "eps", "momentum", "dtype", "batch_first"}) | INFERRED
 """What tells a reader of a drawing nothing; hovering shows it."""
 
 
@@ -89,6 +91,6 @@ def _plain(value: Any, sides: bool) -> str:
         return f"{value:g}" if isinstance(value, float) else spell(value)
     if sides and all(isinstance(side, int) for side in value):
         return "×".join(map(str, value))
-    if len(value) > 1 and len(set(value)) == 1:
+    if len(set(value)) == 1:
         return spell(value[0])
     return f"({', '.join(map(spell, value))})" if value and not isinstance(value[0], tuple) else spell(value)

@@ -133,7 +133,7 @@ def kind(layer: Layer) -> str:
 
 
 def shapes(graph: Graph, sizes: Mapping[str, int]) -> dict[str, str]:
-    """The shape of every value, with these sizes of symbolic dimensions, and its type unless that is float32."""
+    """The shape of every value with these sizes of symbolic dimensions; its type unless that is float32."""
     values = [item.value for item in graph.inputs] + [value for node in graph for value in node.outputs]
     return {value.name: _tensor(value.type, sizes) for value in values}
 

@@ -1,11 +1,20 @@
-"""Graphviz's `dot`, called inside the process: boxes of given sizes go in, places and curves come out."""
+"""Graphviz's layout `dot`: boxes of given sizes go in, places and curves come out.
+
+It runs inside the process where pygraphviz is installed, whose wheels have it; else as the system's program.
+"""
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from contextlib import redirect_stderr
+from functools import lru_cache
+from io import StringIO
+from typing import NamedTuple
 
-from netspec.diagnostics import Diagnostic, DiagnosticError
+from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 
 Point = tuple[float, float]
 
@@ -14,30 +23,30 @@ APART = 12  # pixels from one box to the next, and from one rank to the next
 
 
 class GraphvizMissing(Diagnostic):
-    """The package that brings Graphviz is not installed; nothing but drawing needs it."""
+    """There is no Graphviz, in Python's environment or outside; nothing but drawing needs it."""
 
     code = "NS600"
-    message = "drawing needs pygraphviz, which is not installed"
+    message = "drawing needs Graphviz, and neither pygraphviz nor the program dot is installed"
 
     @property
     def help(self) -> str:
-        return "install it, and with it Graphviz: pip install 'netspec-onnx[draw]'"
+        return "install pygraphviz, which brings it along: pip install 'netspec-onnx[draw]'"
 
 
 class GraphvizBroken(Diagnostic):
-    """The package that brings Graphviz is installed, and cannot be imported."""
+    """The Graphviz that is installed does not work."""
 
     code = "NS601"
-    message = "drawing needs pygraphviz, which is installed, but importing it fails: {reason}"
+    message = "drawing needs Graphviz, and that of {source} does not work: {reason}"
 
+    source: str
     reason: str
 
     @property
     def help(self) -> str:
-        return (
-            "install its wheel, which has Graphviz in it: "
-            "pip install --force-reinstall --only-binary :all: pygraphviz"
-        )
+        if self.source == "dot":
+            return "install pygraphviz, which brings its own: pip install 'netspec-onnx[draw]'"
+        return "install what it lacks, or the program dot, which then takes its place: apt install graphviz"
 
 
 class Vertex(NamedTuple):
@@ -76,38 +85,57 @@ class Places(NamedTuple):
 def place(vertices: Sequence[Vertex], edges: Sequence[Edge]) -> Places:
     """Lay out a graph from top to bottom; the edges of a vertex keep their order, from left to right.
 
-    Errors: NS600, NS601 where there is no Graphviz.
+    Errors: NS600, NS601 where there is no Graphviz that works.
     """
-    graph = pygraphviz().AGraph(string="\n".join(_text(vertices, edges)))
-    graph.layout(prog="dot")
-    _, _, width, height = map(float, graph.graph_attr["bb"].split(","))
+    found = json.loads(_laid_out("\n".join(_text(vertices, edges))))
+    _, _, width, height = map(float, found["bb"].split(","))
 
     def points(text: str) -> list[Point]:
         pairs = (pair.split(",") for pair in text.split())
         return [(float(x), height - float(y)) for x, y in pairs]
 
-    middles = [points(graph.get_node(f"v{number}").attr["pos"])[0] for number in range(len(vertices))]
-    curves = [
-        points(graph.get_edge(f"v{edge.tail}", f"v{edge.head}", f"e{number}").attr["pos"])
-        if edge.seen
-        else []
-        for number, edge in enumerate(edges)
-    ]
-    return Places(width, height, middles, curves)
+    boxes = {item["name"]: item for item in found.get("objects", ())}
+    curves = {item["id"]: item for item in found.get("edges", ())}
+    return Places(
+        width,
+        height,
+        [points(boxes[f"v{number}"]["pos"])[0] for number in range(len(vertices))],
+        [points(curves[f"e{number}"]["pos"]) if edge.seen else [] for number, edge in enumerate(edges)],
+    )
 
 
-def pygraphviz() -> Any:
-    """The module that brings Graphviz.
-
-    Errors: NS600 where it is not installed, NS601 where importing it fails.
-    """
+@lru_cache(maxsize=256)  # boxes that are alike are laid out once
+def _laid_out(text: str) -> bytes:
+    """The JSON that Graphviz gives for a graph."""
     try:
         import pygraphviz
     except ImportError as error:
+        program = shutil.which("dot")
+        if program is not None:
+            return _run(program, text)
         if isinstance(error, ModuleNotFoundError) and error.name == "pygraphviz":
             raise DiagnosticError(GraphvizMissing()) from error
-        raise DiagnosticError(GraphvizBroken(reason=" ".join(str(error).split()))) from error
-    return pygraphviz
+        raise DiagnosticError(GraphvizBroken(source="pygraphviz", reason=_line(str(error)))) from error
+    with redirect_stderr(StringIO()):  # it warns of graphs that take long, which are no news here
+        laid_out: bytes = pygraphviz.AGraph(string=text).draw(format="json0", prog="dot")
+    return laid_out
+
+
+def _run(program: str, text: str) -> bytes:
+    try:
+        return subprocess.run(
+            [program, "-Tjson0"], input=text.encode(), capture_output=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = (
+            error.stderr.decode(errors="replace") if isinstance(error, subprocess.CalledProcessError) else ""
+        )
+        raise DiagnosticError(GraphvizBroken(source="dot", reason=_line(said or str(error)))) from error
+
+
+def _line(text: str) -> str:
+    """A text on one line that any terminal can show."""
+    return printable(" ".join(text.split()))
 
 
 def _text(vertices: Sequence[Vertex], edges: Sequence[Edge]) -> Iterator[str]:
@@ -134,7 +162,7 @@ def _text(vertices: Sequence[Vertex], edges: Sequence[Edge]) -> Iterator[str]:
         head = "n" if edge.top is None else f"t{edge.top}:n"
         hidden = "" if edge.seen else " style=invis"
         yield (
-            f'v{edge.tail} -> v{edge.head} [key=e{number} tailport="{tail}" headport="{head}" '
+            f'v{edge.tail} -> v{edge.head} [id=e{number} tailport="{tail}" headport="{head}" '
             f"weight={edge.weight} minlen={edge.ranks}{hidden}]"
         )
     yield "}"

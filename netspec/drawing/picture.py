@@ -65,8 +65,8 @@ class TooManyWires(Diagnostic):
 
 
 class Picture(NamedTuple):
-    """The text of an SVG file, and what it does not show: of `levels` of nesting those deeper than `depth`, and
-    `folded` layers, those of repetitions but the first."""
+    """The text of an SVG file, and what it does not show: of `levels` of nesting those deeper than `depth`,
+    and `folded` layers, those of repetitions but the first."""
 
     svg: str
     depth: int

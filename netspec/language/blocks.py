@@ -11,6 +11,7 @@ from netspec.language.load_steps import StepLoader
 from netspec.language.names import check_name, named_entries
 from netspec.language.naming import name_steps
 from netspec.language.outputs import Output, load_outputs
+from netspec.language.references import DuplicateName
 from netspec.language.resolve import Resolver
 from netspec.language.sections import BlockSection
 from netspec.language.steps import Body
@@ -128,7 +129,7 @@ def declare_blocks(tree: Tree, callables: Callables, collector: Collector) -> li
         if other is not block:
             collector.add(DuplicateBlock(name=name).at(place, Note("the other is here", other.place)))
         section = validated(BlockSection, f"the block {spell(name)}", item, item.value, collector)
-        block.broken = section is None
+        block.broken = section is None or known(name)
         for parameter, written in named_entries(item, "params", "a parameter", collector):
             word = written.value if isinstance(written.value, str) and written.value in TYPE_WORDS else None
             block.parameters[parameter] = BlockParameter(
@@ -167,7 +168,12 @@ def load_block(block: Block, callables: Callables, collector: Collector) -> None
     name_steps(body, block.inputs or {}, callables, collector)
     nothing: dict[str, Any] = {}
     block.outputs = load_outputs(block.tree, Resolver(nothing, {}, collector, complete=False), collector)
+    ports: dict[str, Span] = {}
     for output in block.outputs or ():
+        other = ports.setdefault(output.port, output.name_place)
+        if other is not output.name_place:
+            duplicate = DuplicateName(name=spell(output.port))
+            collector.add(duplicate.at(output.name_place, Note("the other is here", other)))
         if output.labels is not None and output.labels_place is not None:
             advice = "outputs of the file have labels, those of a block have none"
             where = f"the output {spell(output.name or '')} of a block"

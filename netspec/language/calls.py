@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from netspec.diagnostics import Collector, Diagnostic, Note, Span, spell
 from netspec.ir.dim import UNKNOWN
 from netspec.ir.graph import Node, Value
-from netspec.ir.tensor import UNKNOWN_TYPE
+from netspec.ir.tensor import UNKNOWN_TYPE, DType
 from netspec.language.arguments import Known, make_operation
 from netspec.language.flow import Sources
 from netspec.language.infer import Inference, Site
@@ -45,9 +45,12 @@ class SharedUnlike(Diagnostic):
     name: str
     owner: str
     reason: str
+    block: bool = False
 
     @property
     def help(self) -> str:
+        if self.block:
+            return "instances that share their weights are of one block, and made of the same layers"
         return "a shared layer is the same operation with the same arguments, on inputs of the same channels"
 
 
@@ -127,6 +130,10 @@ class Calls:
 
     def owner(self, node: Node, shared: Layer) -> str | None:
         """The layer whose weights a node uses; None, and NS249, where it is not its like."""
+        if shared.made is not None and not isinstance(shared.made, Op):
+            reason = f"it is {spell(type(node.op).__name__)}, the other is the block {shared.made.name}"
+            self._unlike(node, spell(shared.path), reason, shared.span)
+            return None
         by_name = self._by_name()
         other = by_name.get(shared.path)
         if other is None:
@@ -136,13 +143,18 @@ class Calls:
             reason = f"it is {spell(type(node.op).__name__)}, the other is {spell(type(other.op).__name__)}"
         elif other.op != node.op:
             reason = "their arguments differ"
-        elif other.op.weights(*other.input_types) != node.op.weights(*node.input_types):
+        elif _kinds(other) != _kinds(node) or (
+            other.op.weights(*other.input_types) != node.op.weights(*node.input_types)
+        ):
             reason = f"its input is {node.inputs[0].type}, the other's {other.inputs[0].type}"
         if not reason:
             return other.owner
-        fault = SharedUnlike(name=spell(node.name), owner=spell(other.name), reason=reason)
-        self.collector.add(fault.at(node.span, Note("the other is here", other.span)))
+        self._unlike(node, spell(other.name), reason, other.span)
         return None
+
+    def _unlike(self, node: Node, owner: str, reason: str, place: Span) -> None:
+        fault = SharedUnlike(name=spell(node.name), owner=owner, reason=reason)
+        self.collector.add(fault.at(node.span, Note("the other is here", place)))
 
     def replace(self, number: int, node: Node) -> None:
         """Put another node of the same name in the place of one that was added."""
@@ -153,3 +165,8 @@ class Calls:
         for node in self.nodes[len(self._index) :]:
             self._index[node.name] = node
         return self._index
+
+
+def _kinds(node: Node) -> list[tuple[DType, int]]:
+    """What a module may be made for beside its weights: the types of elements, and ranks."""
+    return [(value.type.dtype, value.type.rank) for value in node.inputs]

@@ -195,18 +195,25 @@ class _Elaborator:
         asked, steps = self.document.outputs, self.document.body.steps
         name = ""
         if steps:
-            name = steps[-1].name or (last.name.replace(".", "_") if last is not None else "output")
+            name = steps[-1].name or (last.name if last is not None else "output")
         if asked is None:
             if steps and last is not None:
-                name = f"{name}_out" if name in self.document.inputs else name.replace(".", "_")
-                yield GraphOutput(name, last, steps[-1].place)
+                yield GraphOutput(self._free(name.replace(".", "_"), last), last, steps[-1].place)
             return
+        if steps and last is not None and not steps[-1].name:
+            name = self._free(name.replace(".", "_"), last)
 
         def find(path: str, place: Span) -> Value | None:
             return self.room.flow.find(path, place, last)
 
         resolver = OutputResolver(self.room.names, self.document.inputs, name or "prev", find, self.collector)
         yield from resolver.graph_outputs(asked)
+
+    def _free(self, name: str, value: Value) -> str:
+        """A name for an output that no input has, and no layer that gives something else."""
+        while name in self.document.inputs or self.room.names.means_other(name, value):
+            name = f"{name}_out"
+        return name
 
     def _check_use(self, inputs: tuple[GraphInput, ...], outputs: tuple[GraphOutput, ...]) -> None:
         """Report inputs that nothing reads, and layers that no output depends on."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from netspec.diagnostics import Collector, Diagnostic, DiagnosticError, Span, nearest, spell
 from netspec.ir.graph import Value
 from netspec.ir.tensor import UNKNOWN_TYPE
-from netspec.language.references import Names, NoPrevious
+from netspec.language.references import Layer, Names, NoPrevious
 from netspec.language.steps import Step
 
 
@@ -89,7 +89,9 @@ class Flow:
 
     __slots__ = ("collector", "inputs", "names", "what")
 
-    def __init__(self, names: Names, inputs: Sequence[str], collector: Collector, what: str = "file") -> None:
+    def __init__(
+        self, names: Names, inputs: Mapping[str, Layer], collector: Collector, what: str = "file"
+    ) -> None:
         self.names = names
         self.inputs = inputs
         self.collector = collector
@@ -200,10 +202,11 @@ class Flow:
         if not self.inputs and self.what == "file":
             return Value(word, UNKNOWN_TYPE)  # that there are none is an error of its own
         if len(self.inputs) != 1:
-            first = self.inputs[0] if self.inputs else ""
+            first = next(iter(self.inputs), "")
             no_previous = NoPrevious(word=word, count=len(self.inputs), first=first, what=self.what)
             raise DiagnosticError(no_previous.at(place))
-        return self.names.find(self.inputs[0], place)
+        (layer,) = self.inputs.values()  # a step inside a branch may have its name
+        return layer.value
 
 
 def _wanted(least: int, most: int, variadic: bool) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 from netspec.diagnostics import Collector, Diagnostic, Note, Span
 from netspec.ir.graph import Scope, Value
@@ -48,6 +49,15 @@ class NothingGiven(Diagnostic):
         return "give it a step, an input or `outputs`"
 
 
+class Made(NamedTuple):
+    """An instance: its nodes by their numbers, what it gets and gives, and whose weights it uses."""
+
+    owner: str
+    nodes: range
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+
+
 class Instances:
     """Adds instances of blocks to what a walker has collected."""
 
@@ -55,7 +65,7 @@ class Instances:
         self.walker = walker
         self.collector = collector
         self._inside: list[str] = []  # names of the blocks around the current step
-        self._owners: dict[str, str] = {}  # of instances that share: the one whose weights they use
+        self._made: dict[str, Made] = {}  # every instance, by its name
 
     def add(
         self, name: str, block: Block, meant: Operation, sources: Sources, site: Site, shares: Layer | None
@@ -106,9 +116,12 @@ class Instances:
         value = next(iter(ports.values()), last) if block.outputs is not None else last
         if value is None and known:
             self.collector.add(NothingGiven(name=block.name, span=block.place))
-        shared = self._share(name, block, shares, start, site.place) if shares is not None else None
         named = dict(zip(block.arguments, sources.values, strict=True))
         outputs = ports or ({"output": value} if value is not None else {})
+        nodes = range(start, len(self.walker.calls.nodes))
+        made = Made(name, nodes, tuple(sources.values), tuple(outputs.values()))
+        shared = self._share(made, block, shares, site.place) if shares is not None else None
+        self._made[name] = made if shared is None else made._replace(owner=shared)
         self.walker.scopes[place] = Scope(name, "block", site.place, block.name, named, outputs, shared)
         value = value if value is not None else Value(name, UNKNOWN_TYPE)
         return Layer(value, site.place, block, ports, path=name, complete=known)
@@ -122,21 +135,57 @@ class Instances:
             if value is None:
                 known = False
             else:
-                ports[output.name or output.reference.replace(".", "_")] = value
+                ports[output.port] = value
         return ports, known
 
-    def _share(self, name: str, block: Block, shares: Layer, start: int, place: Span) -> str | None:
+    def _share(self, made: Made, block: Block, shares: Layer, place: Span) -> str | None:
         """Let the nodes of an instance use the weights of an earlier one; the name of that one's scope."""
+        calls, name = self.walker.calls, made.owner
+        other = self._made.get(shares.path)
         if shares.made is not block:
-            self.walker.siblings.unlike_block(name, block, shares, place)
+            reason = f"it is the block {block.name}, the other is not"
+            self.walker.siblings.unlike_block(name, reason, shares, place)
             return None
-        for number in range(start, len(self.walker.calls.nodes)):
-            node = self.walker.calls.nodes[number]
-            counterpart = Layer(None, node.span, path=shares.path + node.name[len(name) :])
-            owner = self.walker.calls.owner(node, counterpart)
+        if other is None:
+            return None  # an error left it out
+        reason = self._difference(made, name, other, shares.path)
+        if reason:
+            if not self.collector.failed:  # which may have left layers out
+                self.walker.siblings.unlike_block(name, reason, shares, place)
+            return None
+        for number, twin in zip(made.nodes, other.nodes, strict=True):
+            node = calls.nodes[number]
+            owner = calls.owner(node, Layer(None, node.span, path=calls.nodes[twin].name))
             if owner is None:
                 return None
-            self.walker.calls.replace(number, node.but(shares=owner, init={}, parametrize={}))
-        return next(
-            (scope.shares or scope.name for scope in self.walker.scopes if scope.name == shares.path), None
-        )
+            calls.replace(number, node.but(shares=owner, init={}, parametrize={}))
+        return other.owner
+
+    def _difference(self, made: Made, name: str, other: Made, other_name: str) -> str:
+        """Why one module could not be both instances of a block; empty where it could."""
+        nodes = self.walker.calls.nodes
+        mine = {nodes[number].name[len(name) + 1 :]: nodes[number] for number in made.nodes}
+        others = {nodes[number].name[len(other_name) + 1 :]: nodes[number] for number in other.nodes}
+        for own in chain(mine, others):
+            if own not in mine or own not in others:
+                return f"only {name if own in mine else other_name} has {own}"
+        if list(mine) != list(others):
+            return "their layers are the same, but not in the same order"
+        twins: dict[str, str] = {}
+        for theirs, ours in zip(other.inputs, made.inputs, strict=True):
+            if twins.setdefault(theirs.name, ours.name) != ours.name:
+                return f"{other_name} reads {theirs.name} for two of its inputs"
+        for own, node in mine.items():
+            twin = others[own]
+            if [twins.get(value.name) for value in twin.inputs] != [value.name for value in node.inputs]:
+                return f"{own} does not read the same in both"
+            if twin.op.sizes(*twin.input_types) != node.op.sizes(*node.input_types):
+                return f"{own} makes other sizes in each"
+            for theirs, ours in zip(
+                twin.outputs, node.outputs, strict=False
+            ):  # unlike operations are told later
+                twins[theirs.name] = ours.name
+        given = [twins.get(value.name) for value in other.outputs]
+        if given != [value.name for value in made.outputs] or len(set(given)) != len(set(other.outputs)):
+            return "they do not give the same"
+        return ""

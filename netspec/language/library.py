@@ -80,11 +80,14 @@ class Library:
         Errors: NS239 to NS242, and those of the files.
         """
         own = os.path.normpath(self.root.source.name)
-        self.seen.add(own)
+        self.seen.add(os.path.realpath(own))
         yield from self._used(self.root, (own,))
 
     def _used(self, tree: Tree, chain: tuple[str, ...]) -> Iterator[Block]:
-        for item in tree.find(("use",)).items if "use" in tree.entries else ():
+        used = tree.find(("use",)) if "use" in tree.entries else None
+        if used is not None and not isinstance(used.value, list):
+            self.callables.complete = False
+        for item in used.items if used is not None else ():
             if isinstance(item.value, str):
                 path = self._path(item.value, tree, item.span)
                 if path is None:
@@ -98,6 +101,8 @@ class Library:
         name = tree.source.name
         if not Path(self.root.source.name).is_file():
             reason = "this spec is in no folder"
+        elif "\0" in written:
+            reason = "no file has such a name"
         elif PurePosixPath(written).is_absolute() or Path(written).is_absolute():
             reason = "the path is not relative"
         else:
@@ -114,10 +119,12 @@ class Library:
         if path in chain:
             circle = " uses ".join([*chain[chain.index(path) :], path])
             self.collector.add(UseCycle(path=spell(path), chain=circle, span=place))
+            self.callables.complete = False
             return
-        if path in self.seen:
+        real = os.path.realpath(path)  # links to one file are one file
+        if real in self.seen:
             return
-        self.seen.add(path)
+        self.seen.add(real)
         if len(self.seen) > FILE_LIMIT:
             if len(self.seen) == FILE_LIMIT + 1:
                 self.collector.add(TooManyFiles(span=place))

@@ -145,7 +145,7 @@ class StepLoader:
         return Branches(place, tree, kept, tuple(branches), merge, broken=broken)
 
     def _merge(self, tree: Tree) -> Call:
-        step = self._step(tree)
+        step = None if isinstance(tree.value, list) else self._step(tree)
         if isinstance(step, Call):
             for key in ("from", "if", "repeat"):
                 if key in tree.entries:

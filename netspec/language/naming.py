@@ -82,7 +82,7 @@ class _Scope:
             self.counted[f"{branch.name}/"] += 1
             number = self.counted[f"{branch.name}/"]
             branch.scope = branch.name if number == 1 else f"{branch.name}_{number}"
-            self._take(branch.scope, branch.place, automatic=False)
+            self._take(branch.scope, branch.place, automatic=number > 1)
             self.names.setdefault(branch.scope, branch.place)
             self._inner().name(branch.body)
         if step.merge is not None:
@@ -98,11 +98,12 @@ class _Scope:
 
     def _alternatives(self, step: Choice) -> None:
         """Both lists, of which only one will be taken: they may give the same names."""
-        before, known = set(self.names), self.alternatives
+        before, free = set(self.names), self.alternatives
         self._steps(step.then)
-        self.alternatives = known | (set(self.names) - before)
+        left = self.alternatives
+        self.alternatives = free | (set(self.names) - before)
         self._steps(step.otherwise)
-        self.alternatives = known
+        self.alternatives &= left
         for body in (step.then, step.otherwise):
             body.names, body.complete = self.names, self.complete
 
@@ -134,3 +135,4 @@ class _Scope:
             duplicate = DuplicateName(name=spell(name), automatic=automatic)
             self.collector.add(duplicate.at(place, Note("the other is here", self.taken[clash])))
         self.taken.setdefault(name, place)
+        self.alternatives -= {name}  # which it can be once

@@ -59,6 +59,11 @@ class Output(NamedTuple):
     labels: tuple[str, ...] | None = None
     labels_place: Span | None = None
 
+    @property
+    def port(self) -> str:
+        """What an output of a block is called."""
+        return self.name or self.reference.replace(".", "_")
+
 
 def load_outputs(tree: Tree, resolver: Resolver, collector: Collector) -> tuple[Output, ...] | None:
     """The outputs as they are written, a list of references or a mapping from names; None if left out.
@@ -135,9 +140,7 @@ class OutputResolver:
                 return None
             return name
         known = self.names.get(output.name)
-        if known is not None and (
-            output.name in self.inputs or known.value is None or value.name != known.value.name
-        ):
+        if known is not None and (output.name in self.inputs or self.names.means_other(output.name, value)):
             duplicate = DuplicateName(name=spell(output.name))
             what = "an input" if output.name in self.inputs else "a layer"
             self.collector.add(duplicate.at(output.name_place, Note(f"{what} has this name", known.span)))

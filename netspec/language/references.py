@@ -27,7 +27,7 @@ class DuplicateName(Diagnostic):
 
     @property
     def label(self) -> str:
-        return "this step is called {name}, because it has no name of its own" if self.automatic else ""
+        return "this is called {name}, because it has no name of its own" if self.automatic else ""
 
     @property
     def help(self) -> str:
@@ -193,6 +193,11 @@ class Names:
     def get(self, name: str) -> Layer | None:
         return self.layers.get(name) or (self.outer.get(name) if self.outer is not None else None)
 
+    def means_other(self, name: str, value: Value) -> bool:
+        """Whether a name stands for something else than this value."""
+        layer = self.get(name)
+        return layer is not None and (layer.value is None or layer.value.name != value.name)
+
     def find(self, path: str, span: Span) -> Value | None:
         """The value of a name or path; None where an earlier error left it unknown.
 
@@ -217,7 +222,10 @@ class Names:
         if scope is None or (isinstance(scope, Layer) and not scope.complete):
             return [None]
         numbers = [part for part in scope.inner if part.isdigit()] if isinstance(scope, Layer) else []
-        if not numbers and not (isinstance(scope, Layer) and isinstance(scope.inner, dict)):
+        # A scope of its own that holds nothing is that of a loop without iterations.
+        if not numbers and not (
+            isinstance(scope, Layer) and isinstance(scope.inner, dict) and not scope.inner
+        ):
             raise DiagnosticError(NotNumbered(name=spell(before), span=span))
         return [value for number in numbers for value in self.find_all(f"{before}.{number}{behind}", span)]
 

@@ -9,7 +9,7 @@ from typing import Any
 from netspec.diagnostics import Collector
 from netspec.ir.dim import Bounds
 from netspec.ir.graph import Value
-from netspec.ir.tensor import UNKNOWN_TYPE
+from netspec.ir.tensor import UNKNOWN_TYPE, TensorType
 from netspec.language.flow import Flow
 from netspec.language.references import Layer, Names
 from netspec.language.resolve import Resolver
@@ -50,7 +50,7 @@ class Room:
         names = Names(body.names, complete)
         scope: ChainMap[str, Any] = ChainMap(dict(variables))
         resolver = Resolver(scope, bounds, collector, complete=complete)
-        room = cls(prefix, names, scope, Flow(names, tuple(inputs), collector, what), resolver)
+        room = cls(prefix, names, scope, Flow(names, inputs, collector, what), resolver)
         for name, layer in inputs.items():
             room.define(name, layer)
         if len(inputs) == 1:
@@ -69,14 +69,20 @@ class Room:
         return Room(prefix, names, scope, flow, resolver)
 
     def define(self, name: str, layer: Layer) -> None:
-        """Make a layer known by its name, to `from` and to expressions."""
+        """Make a layer known by its name, to `from` and, where it has a value, to expressions."""
         self.names.define(name, layer)
-        if name not in self.variables and "." not in name:
-            self.variables[name] = _type(layer.value)
+        if layer.value is None or "." in name:
+            return
+        # As for `from` the innermost layer of a name counts; a parameter is hidden by none.
+        if name not in self.variables or isinstance(self.variables[name], TensorType):
+            self.variables[name] = layer.value.type
 
     def follow(self, previous: Value | None) -> None:
-        """Let `$prev` be the type of what the last step gave."""
-        self.variables["prev"] = _type(previous)
+        """Let `$prev` be the type of what the last step gave, if there is such a value."""
+        if previous is not None:
+            self.variables["prev"] = previous.type
+        else:
+            self.variables.maps[0].pop("prev", None)
 
 
 def _type(value: Value | None) -> Any:

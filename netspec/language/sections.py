@@ -159,6 +159,10 @@ class LibrarySection(Section):
 
     expected: ClassVar[str] = "a mapping with the keys netspec and blocks"
 
+    @classmethod
+    def example(cls, key: str, value: object) -> str:
+        return _EXAMPLES.get(key, "")
+
     netspec: Annotated[int, Field(ge=VERSION, le=VERSION), Expected("1, the version of the language")]
     use: Annotated[
         list[str], Expected("a list of spec files", item="the path of a spec file, relative to this one")

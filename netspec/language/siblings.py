@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Collector, DiagnosticError, Note, Span, spell
 from netspec.ir.dim import UNKNOWN
-from netspec.language.blocks import Block
+from netspec.ir.graph import Value
 from netspec.language.calls import NODE_LIMIT, Beside, SharedUnlike
 from netspec.language.flow import Callee, WrongInputs
-from netspec.language.references import Layer, NotTaken
+from netspec.language.names import RESERVED
+from netspec.language.references import Layer, NotTaken, UnknownPort
 from netspec.language.resolve import Resolver, holds_expression
 from netspec.language.rooms import Room
 from netspec.language.step_sections import CALL_KEYS
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from netspec.language.parametrization import Parametrization
 
 NOTHING = Beside()
+
+INSIDE = "name the whole step: a block is shared with all that is in it"
 
 
 class Siblings:
@@ -106,13 +109,19 @@ class Siblings:
         path = step.section.share
         assert path is not None
         place = step.span_of("share")
+        found: Layer | Value | None = None
+        advice = ""
         try:
-            found = room.names.look_up(path, place)
+            if path not in RESERVED:
+                found = room.names.look_up(path, place)
+                if found is None:
+                    return None
         except DiagnosticError as error:
-            self.collector.add(*error.diagnostics)
-            return None
-        if found is None:
-            return None
+            (fault,) = error.diagnostics
+            if not isinstance(fault, UnknownPort) or not fault.encapsulated:
+                self.collector.add(fault)
+                return None
+            advice = INSIDE
         if isinstance(found, Layer) and found.made is not None:
             return found
         if isinstance(found, Layer) and not found.complete:
@@ -120,12 +129,15 @@ class Siblings:
         if isinstance(found, Layer) and found.absent:
             self.collector.add(NotTaken(name=spell(path), reason=found.absent).at(place))
             return None
-        first = next(iter(found.inner), "") if isinstance(found, Layer) else ""
+        if isinstance(found, Layer) and found.inner:
+            advice = f"name what is in it, such as {spell(f'{path}.{next(iter(found.inner))}')}"
+        elif isinstance(found, Value):
+            advice = INSIDE
         wrong = WrongValue(
             key="share",
             expected="the name of an earlier layer or block",
             got=quoted(path),
-            advice=f"name what is in it, such as {spell(f'{path}.{first}')}" if first else "",
+            advice=advice,
         )
         self.collector.add(wrong.at(place))
         return None
@@ -162,10 +174,9 @@ class Siblings:
         self.collector.add(wrong.at(merge.place))
         return False
 
-    def unlike_block(self, name: str, block: Block, other: Layer, place: Span) -> None:
+    def unlike_block(self, name: str, reason: str, other: Layer, place: Span) -> None:
         """NS249 of an instance that would share the weights of something else."""
-        reason = f"it is the block {block.name}, the other is not"
-        fault = SharedUnlike(name=spell(name), owner=spell(other.path), reason=reason)
+        fault = SharedUnlike(name=spell(name), owner=spell(other.path), reason=reason, block=True)
         self.collector.add(fault.at(place, Note("the other is here", other.span)))
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from netspec.language.sections import Section
 from netspec.ops.arguments import Expected
 
 
-class StepSection(BaseModel):
+class StepSection(Section):
     """What stands beside a step of any kind."""
+
+    expected: ClassVar[str] = "a mapping with an operation, or with branches, for or if"
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, defer_build=True)
 
@@ -48,6 +51,10 @@ Steps = Annotated[list[Any], Expected("a list of steps")]
 class BranchesSection(StepSection):
     """A step that runs several branches side by side and merges what they give."""
 
+    @classmethod
+    def example(cls, key: str, value: object) -> str:
+        return {"merge": "merge: Add"}.get(key, "")
+
     branches: Annotated[dict[str, Any], Expected("a mapping from names to lists of steps")] = Field(
         description="The branches by name; each gets what the step gets. An empty one is the identity."
     )
@@ -59,6 +66,10 @@ class BranchesSection(StepSection):
 class ChoiceSection(StepSection):
     """A step that takes one list of steps or another."""
 
+    @classmethod
+    def example(cls, key: str, value: object) -> str:
+        return {"if": "if: $depth > 0", "then": "then: [ReLU]"}.get(key, "")
+
     if_: Any = Field(alias="if", description="Which steps are taken.")
     then: Steps = Field(description="The steps that are taken if it holds.")
     else_: Steps = Field(
@@ -68,6 +79,10 @@ class ChoiceSection(StepSection):
 
 class LoopSection(StepSection):
     """A step that takes a list of steps once for each value of its variables."""
+
+    @classmethod
+    def example(cls, key: str, value: object) -> str:
+        return {"for": "for: {width: [64, 128]}", "do": "do: [ReLU]"}.get(key, "")
 
     for_: Annotated[
         Any, Expected("columns such as {width: [64, 128]}, or rows such as [{width: 64}, {width: 128}]")

@@ -24,7 +24,7 @@ from netspec.language.steps import Body, Branch, Branches, Call, Choice, Loop, S
 from netspec.language.validation import WrongValue, quoted
 from netspec.ops.base import Op
 
-IDLE_LIMIT = 10_000  # steps that add no layer, beyond two for each that does
+IDLE_LIMIT = 50_000  # steps that add no layer, beyond ten for each that does
 
 NOT_TAKEN = "the `if` around it does not hold"
 NO_TIMES = "the step is repeated 0 times"
@@ -72,12 +72,13 @@ class Walker:
         layer = self._layer(step, room, previous)
         if isinstance(step, Call) or step.is_scope or isinstance(step, Loop):
             room.define(step.name, layer)
-        return layer.value
+        # What is left out and reads nothing passes on what is before it, but has no value of its own.
+        return previous if layer.absent and layer.value is None else layer.value
 
     def _count(self, step: Step) -> None:
         """Give up where steps unfold without an end in sight; after an error they add no layers."""
         self._taken += 1
-        if self._taken > IDLE_LIMIT + 3 * len(self.calls.nodes):
+        if self._taken > IDLE_LIMIT + 11 * len(self.calls.nodes):
             if not self.collector.failed:
                 self.collector.add(TooManySteps(span=step.place))
             raise Aborted
@@ -275,7 +276,7 @@ class Walker:
         value = self.body(branch.body, inside, source)
         if value is None and not branch.body.steps:
             inputs = room.flow.inputs
-            first = inputs[0] if inputs else ""
+            first = next(iter(inputs), "")
             missing = NoPrevious(word="prev", count=len(inputs), first=first, what=room.flow.what)
             self.collector.add(missing.at(branch.place))
         return Layer(value, branch.place, inner=inside.names.layers, path=path)
@@ -335,9 +336,9 @@ class Walker:
                 named = [(branch.scope, branch.place) for branch in step.branches]
                 named += [(step.merge.name, step.merge.place)] if step.merge is not None else []
                 for name, place in named:
-                    room.names.define(name, make(name, place))
+                    room.define(name, make(name, place))
             else:
-                room.names.define(step.name, make(step.name, step.place))
+                room.define(step.name, make(step.name, step.place))
 
 
 def _passed(step: Step, value: Value | None, *, taken: bool) -> Layer:

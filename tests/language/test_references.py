@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netspec.ir.graph import Graph
-from tests.language.spec_text import checked, codes, faults, graph, spec
+from tests.language.spec_text import checked, codes, faults, graph, reads, spec
 
 POOLED = """
 - MaxPool2d: {kernel_size: 2, return_indices: true}

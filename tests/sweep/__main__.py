@@ -44,9 +44,13 @@ def main() -> int:
     start = time.perf_counter()
     tallies = sweep(operations, arguments.count, arguments.seed, arguments.jobs)
     seconds = time.perf_counter() - start
+    print(report.failures(tallies))
+    print(report.plain(report.COLUMNS, report.rows(tallies)), flush=True)
     found = None
     if arguments.compare:
         found = compared(operations, arguments.compare, arguments.count, arguments.seed, arguments.jobs)
+        print("\n".join(f"{side}: {op}: {outcome}: {said}" for side, op, outcome, said in found.notes))
+        print(report.comparison(found))
     facts = {
         "seed": arguments.seed,
         "opsets": OPSETS,
@@ -54,11 +58,6 @@ def main() -> int:
         "seconds": round(seconds),
         "versions": {library.__name__: library.__version__ for library in (torch, onnx, onnxruntime)},
     }
-    print(report.failures(tallies))
-    print(report.plain(report.COLUMNS, report.rows(tallies)))
-    if found is not None:
-        print("\n".join(f"{side}: {op}: {outcome}: {said}" for side, op, outcome, said in found.notes))
-        print(report.comparison(found))
     if arguments.json:
         content = json.dumps(report.document(tallies, found, facts), indent=1)
         arguments.json.write_text(content + "\n", encoding="utf-8")

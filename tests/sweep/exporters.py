@@ -52,7 +52,9 @@ def compare(case: Case, folder: Path) -> Comparison:
     weights = draw_weights(case.module())
     named = {f"{LAYER}.{name}": array for name, array in weights.items()}
     module = with_weights(build(graph), named).eval()
-    sizes = [case.at(dict.fromkeys(case.sizes, batch)) for batch in BATCHES] if case.sizes else [case]
+    least = {name: graph.bounds[name].least for name in case.sizes}
+    sizes = [case.at({name: max(batch, least[name]) for name in least}) for batch in BATCHES]
+    sizes = sizes if least else [case]
     node = layer_of(graph)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -17,12 +18,11 @@ from netspec.torch_backend.eject.recorded import undrawn
 NUMBERS = torch.randn(1_000_003, generator=torch.Generator().manual_seed(0))
 
 
-def loaded(text: str) -> Any:
-    """The network of an ejected file, on no device."""
+def ejected_network(text: str) -> Any:
+    """The network of an ejected file."""
     names: dict[str, Any] = {"__name__": "ejected"}
     exec(compile(text, "ejected.py", "exec"), names)
-    with undrawn():
-        return names[network_of(text)]()
+    return names[network_of(text)]()
 
 
 def network_of(text: str) -> str:
@@ -57,34 +57,21 @@ def weights(module: nn.Module) -> dict[str, Tensor]:
     return found
 
 
-def pair(graph: Graph) -> tuple[nn.Module, nn.Module, str]:
-    """netspec's module and the ejected one with the same weights, in evaluation mode, and the file."""
+def pair(graph: Graph, *, drawn: bool = True) -> tuple[nn.Module, nn.Module]:
+    """netspec's module and the ejected one with the same weights, in evaluation mode.
+
+    If not `drawn`, both are made on no device first, which for large networks is quicker.
+    """
     text = eject(graph)
     assert imports(text) <= {"torch", "collections", "typing", "math"}
-    own, ejected = build(graph), loaded(text)
+    with nullcontext() if drawn else undrawn():
+        own = build(graph, device="cpu" if drawn else "meta")
+        ejected = ejected_network(text)
     assert types(ejected) == types(own)
     known = weights(own)
-    own.load_state_dict(known)
-    ejected.load_state_dict(known, assign=True)
-    materialise(ejected, graph)
-    return own.eval(), ejected.eval(), text
-
-
-def materialise(module: nn.Module, graph: Graph) -> None:
-    """Buffers that are in no state dict, as the file itself makes them."""
-    left = [name for name, buffer in module.named_buffers() if buffer.is_meta]
-    if left:
-        real = {name: buffer for name, buffer in made(eject(graph)).named_buffers() if name in left}
-        for name, buffer in real.items():
-            outer, _, own = name.rpartition(".")
-            module.get_submodule(outer).register_buffer(own, buffer, persistent=False)
-
-
-def made(text: str) -> Any:
-    """The network of an ejected file with weights that it draws itself."""
-    names: dict[str, Any] = {"__name__": "ejected"}
-    exec(compile(text, "ejected.py", "exec"), names)
-    return names[network_of(text)]()
+    for module in (own, ejected):
+        module.load_state_dict({name: tensor.clone() for name, tensor in known.items()}, assign=not drawn)
+    return own.eval(), ejected.eval()
 
 
 def types(module: nn.Module) -> list[tuple[str, tuple[int, ...], torch.dtype]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from torch import nn
+
 from netspec.ir.graph import Value
 from netspec.ir.outline import Part
 from netspec.torch_backend.eject.expressions import (
@@ -22,17 +24,13 @@ from netspec.torch_backend.eject.expressions import (
 from netspec.torch_backend.eject.merging import Cluster, clusters
 from netspec.torch_backend.eject.modules import Instance, Slot
 from netspec.torch_backend.eject.naming import unused, with_named_variables
-from netspec.torch_backend.eject.parameters import (
-    SIZE,
-    Ends,
-    Parameter,
-    parameters,
-)
+from netspec.torch_backend.eject.parameters import SIZE, Ends, Parameter, parameters
 from netspec.torch_backend.eject.program import Program
 from netspec.torch_backend.eject.statements import Line, expressions, mapped
 from netspec.torch_backend.eject.templates import Place, unified, unified_lines
 
 LEADING = 2  # arguments of a block that go without their names
+ATTRIBUTES = frozenset(dir(nn.Module))
 
 
 @dataclass(eq=False)
@@ -60,6 +58,7 @@ class Classes:
 
     def __init__(self, programs: Mapping[str, Program], network: str, taken: Iterable[str]) -> None:
         self.made: list[Class] = []
+        self.reserved = frozenset({*taken, "self"})
         self._of: dict[str, tuple[Class, Cluster]] = {}
         in_order = [programs[part.name] for part in _parts(programs[""].part)]
         names = _names(clusters(in_order), network, set(taken))
@@ -97,9 +96,9 @@ class Classes:
         lines = unified_lines([member.lines for member in cluster])
         slots = [*among(modules.values(), Slot), *among(expressions(lines), Slot)]
         found, literals = parameters(slots, _ends([member.program.part for member in cluster]))
-        taken = {*cls.program.modules, "self", "nn", "torch", "F"}
         for parameter in found:
-            parameter.name = unused(parameter.name, taken - set(cls.program.modules))
+            if parameter.name in self.reserved:
+                parameter.name += "_"
         values = literals | {
             id(slot): parameter.derived or Name(parameter.name)
             for parameter in found
@@ -107,13 +106,14 @@ class Classes:
         }
         cls.parameters = _ordered([parameter for parameter in found if parameter.derived is None])
         cls.conditions = self._conditions(cls, cluster)
-        names = [parameter.name for parameter in cls.parameters]
+        names = {*self.reserved, *(parameter.name for parameter in cls.parameters)}
         cls.modules = {
             name: with_named_variables(_filled(module, values), names) for name, module in modules.items()
         }
         in_forward = {id(slot) for slot in among(expressions(lines), Slot)}
         for parameter in cls.parameters:
             if any(id(slot) in in_forward for slot in parameter.slots):
+                taken = {*cls.modules, *ATTRIBUTES, *cls.stored.values()}
                 cls.stored[parameter.name] = unused(parameter.name, taken)
         kept = {name: Name(f"self.{attribute}") for name, attribute in cls.stored.items()}
         cls.lines = mapped(lines, lambda value: value, lambda expr: _renamed(values.get(id(expr)), kept))

@@ -108,11 +108,11 @@ class Module(Expr):
 class Attribute(Expr):
     """`of.name`."""
 
-    of_: Expr
+    base: Expr
     name: str
 
     def parts(self) -> tuple[Expr, ...]:
-        return (self.of_,)
+        return (self.base,)
 
     def of(self, parts: Sequence[Expr]) -> Expr:
         return Attribute(parts[0], self.name)
@@ -126,11 +126,11 @@ class Attribute(Expr):
 class Item(Expr):
     """`of[index]`."""
 
-    of_: Expr
+    base: Expr
     index: int
 
     def parts(self) -> tuple[Expr, ...]:
-        return (self.of_,)
+        return (self.base,)
 
     def of(self, parts: Sequence[Expr]) -> Expr:
         return Item(parts[0], self.index)
@@ -159,11 +159,11 @@ class Slice(Expr):
 class Subscript(Expr):
     """`of[first, second, ...]`."""
 
-    of_: Expr
+    base: Expr
     indices: tuple[Expr, ...]
 
     def parts(self) -> tuple[Expr, ...]:
-        return (self.of_, *self.indices)
+        return (self.base, *self.indices)
 
     def of(self, parts: Sequence[Expr]) -> Expr:
         return Subscript(parts[0], tuple(parts[1:]))

@@ -73,7 +73,7 @@ class Forward:
                 ending = replace(last, outputs=(whole,))
                 return self._lines(body[:-1], set(), BODY, {}, ending=ending)
         found = self._lines(body, set(program.outputs), BODY, {})
-        return [*found, f"{INDENT * BODY}return {', '.join(self.names[value] for value in program.outputs)}"]
+        return [*found, *_listed([self.names[value] for value in program.outputs], "return ")]
 
     def _lines(
         self,
@@ -143,6 +143,8 @@ class Forward:
                 name = self._unused(word, held | self.inputs)
             elif port and not line.ports[port].isdigit():
                 name = self._unused(line.ports[port], held | self.inputs)
+            elif len(line.targets) > len(STREAM):
+                name = self._unused(f"{_word(line.own)}_{port}", held | self.inputs)
             else:
                 name = self._unused_stream(held | set(names))
             self.names[target] = name
@@ -155,7 +157,11 @@ class Forward:
         roots = [_root(output) for output in outputs]
         if all(root == roots[0][0] for root, _ in roots):
             pattern = _pattern({path: name for (_, path), name in zip(roots, names, strict=True)})
-            return _written(roots[0][0], indent, f"{pattern} = ")
+            text = _written(roots[0][0], indent, f"{pattern} = ")
+            if len(text[0]) <= WIDTH or "(" in pattern:
+                return text
+            items = (f"{INDENT * (indent + 1)}{name}," for name in names)
+            return [f"{INDENT * indent}(", *items, *_written(roots[0][0], indent, ") = ")]
         together = ", ".join(document(output).flat for output in outputs)
         return [f"{INDENT * indent}{', '.join(names)} = {together}"]
 
@@ -284,7 +290,7 @@ def _root(expr: Expr) -> tuple[Expr, tuple[int, ...]]:
     path: tuple[int, ...] = ()
     while isinstance(expr, Item):
         path = (expr.index, *path)
-        expr = expr.of_
+        expr = expr.base
     return expr, path
 
 
@@ -295,6 +301,12 @@ def _whole(outputs: Sequence[Expr]) -> Expr | None:
     roots = [_root(output) for output in outputs]
     in_turn = [path for _, path in roots] == [(number,) for number in range(len(roots))]
     return roots[0][0] if in_turn and all(root == roots[0][0] for root, _ in roots) else None
+
+
+def _listed(names: Sequence[str], before: str) -> list[str]:
+    """Names behind a word, on one line or in parentheses."""
+    text = f"{INDENT * BODY}{before}{', '.join(names)}"
+    return [text] if len(text) <= WIDTH else lines(Group("(", tuple(map(Text, names)), ")"), BODY, before)
 
 
 def _pattern(names: Mapping[tuple[int, ...], str]) -> str:

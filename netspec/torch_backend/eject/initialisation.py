@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from torch import nn
@@ -29,24 +30,30 @@ def drawing(graph: Graph, writer: Writer) -> list[str]:
         if node.shares is None and written.callee is not None:
             owners.setdefault(written.callee, []).append(node)
             inner |= written.inner
-    whole = [
-        drawn
-        for callee, nodes in owners.items()
+    classes = {callee.cls for callee in owners if callee.cls is not None}
+    whole: list[_Drawn] = []
+    for callee, nodes in owners.items():
         # Linear, say, is inside of MultiheadAttention too, whose own weights no rule speaks of.
-        if not any(issubclass(cls, callee.cls or object) for cls in inner)
-        for drawn in _whole(callee.name, nodes)
-    ]
+        others = inner | (classes - {callee.cls})
+        if callee.cls is not None and not any(issubclass(cls, callee.cls) for cls in others):
+            whole += _whole(callee.name, nodes)
+    whole = _of_several(whole, {callee.name: len(nodes) for callee, nodes in owners.items()})
     known = {(drawn.callee, drawn.parameter) for drawn in whole}
     alone: dict[str, list[tuple[InitRule, Node, str]]] = {}
     for callee, nodes in owners.items():
         for node in nodes:
             for parameter, rule in node.init.items():
-                if node.parametrize or (callee.name, parameter) not in known:
+                if _is_computed(node, parameter) or (callee.name, parameter) not in known:
                     alone.setdefault(repr(rule), []).append((rule, node, parameter))
     found = list(_by_class(whole))
     for places in alone.values():
         found += _by_name(places[0][0], [(node, parameter) for _, node, parameter in places])
     return found
+
+
+def _is_computed(node: Node, parameter: str) -> bool:
+    """Whether a parameter is computed from others, to which what it is set to must be handed on."""
+    return bool(node.parametrize) and parameter == "weight"
 
 
 class _Drawn(NamedTuple):
@@ -72,6 +79,17 @@ def _whole(callee: str, nodes: Sequence[Node]) -> Iterator[_Drawn]:
             yield _Drawn(callee, parameter, rule, guarded)
 
 
+def _of_several(whole: Sequence[_Drawn], counts: Mapping[str, int]) -> list[_Drawn]:
+    """Those that are for several modules, of one class or of classes of one treatment."""
+    treatments: dict[str, list[object]] = {}
+    for drawn in whole:
+        treatments.setdefault(drawn.callee, []).append(repr(drawn[1:]))
+    together: Counter[str] = Counter()
+    for callee, treatment in treatments.items():
+        together[repr(treatment)] += counts[callee]
+    return [drawn for drawn in whole if together[repr(treatments[drawn.callee])] > 1]
+
+
 def _by_class(whole: Sequence[_Drawn]) -> Iterator[str]:
     """A loop over all modules that draws those of some classes; classes of one treatment go together."""
     treatments: dict[str, list[str]] = {}
@@ -93,21 +111,19 @@ def _by_class(whole: Sequence[_Drawn]) -> Iterator[str]:
 
 def _by_name(rule: InitRule, places: Sequence[tuple[Node, str]]) -> Iterator[str]:
     """The parameters of a rule, one by one."""
-    if (
-        isinstance(rule, Distribution)
-        and len(places) > FEW
-        and not any(node.parametrize for node, _ in places)
-    ):
-        names = Literal(tuple(f"{node.name}.{parameter}" for node, parameter in places))
+    drawn = [] if isinstance(rule, Values) else [place for place in places if not _is_computed(*place)]
+    if len(drawn) > FEW:
+        assert isinstance(rule, Distribution)
+        names = Literal(tuple(f"{node.name}.{parameter}" for node, parameter in drawn))
         yield from lines(document(names), BODY, "for name in ", ":")
         yield from lines(document(_drawn(rule, Name("self.get_parameter(name)"))), BODY + 1)
-        return
     for node, parameter in places:
         target = f"{module_text(Module(node.name))}.{parameter}"
-        if node.parametrize or isinstance(rule, Values):
+        if (node, parameter) not in drawn:
             weight = next(w for w in node.op.weights(*node.input_types) if w.name == parameter)
-            yield from _assigned(rule, target, weight, bool(node.parametrize))
-        else:
+            yield from _assigned(rule, target, weight, _is_computed(node, parameter))
+        elif len(drawn) <= FEW:
+            assert isinstance(rule, Distribution)
             yield from lines(document(_drawn(rule, Name(target))), BODY)
 
 

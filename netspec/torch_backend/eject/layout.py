@@ -126,14 +126,14 @@ def document(expr: Expr) -> Doc:
     if isinstance(expr, Module):
         return Text(module_text(expr))
     if isinstance(expr, Attribute):
-        return Text(f"{_atom(expr.of_)}.{expr.name}")
+        return Text(f"{_atom(expr.base)}.{expr.name}")
     if isinstance(expr, Item):
-        return Joined((document(expr.of_), Text(f"[{expr.index}]")))
+        return Joined((document(expr.base), Text(f"[{expr.index}]")))
     if isinstance(expr, Slice):
         return Text(_slice(expr))
     if isinstance(expr, Subscript):
         indices = ", ".join(document(index).flat for index in expr.indices)
-        return Text(f"{_atom(expr.of_)}[{indices}]")
+        return Text(f"{_atom(expr.base)}[{indices}]")
     if isinstance(expr, Tuple):
         return _bracketed(expr.brackets, [document(item) for item in expr.items])
     if isinstance(expr, Prefix):

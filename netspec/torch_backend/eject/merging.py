@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from netspec.torch_backend.eject.expressions import Expr, Reference, among, rewritten
 from netspec.torch_backend.eject.program import Program
@@ -45,12 +46,8 @@ def _merged(group: list[Cluster]) -> list[Cluster]:
                 break
         else:
             kept.append(list(cluster))
-    return sorted(kept, key=lambda cluster: min(map(_position(group), cluster)))
-
-
-def _position(group: Sequence[Cluster]):  # type: ignore[no-untyped-def]
-    order = {id(member.program): n for n, member in enumerate(m for cluster in group for m in cluster)}
-    return lambda member: order[id(member.program)]
+    order = {id(member): number for number, member in enumerate(chain.from_iterable(group))}
+    return sorted(kept, key=lambda cluster: min(order.get(id(member), len(order)) for member in cluster))
 
 
 def _aligned(shorter: Program, longer: Program) -> tuple[Line, ...] | None:

@@ -45,6 +45,6 @@ def escaped(text: str, quote: str) -> str:
 
 
 def docstring(lines: Iterable[str]) -> list[str]:
-    """A docstring of several lines, whatever is in them."""
+    """A docstring of these lines, whatever is in them; a single one does not end in a quote."""
     first, *others = (escaped(line, "").replace('"""', '\\"\\"\\"') for line in lines)
-    return [f'"""{first}', *others, '"""']
+    return [f'"""{first}', *others, '"""'] if others else [f'"""{first}"""']

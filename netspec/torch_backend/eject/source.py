@@ -10,6 +10,7 @@ from textwrap import wrap
 from netspec.diagnostics import DiagnosticError
 from netspec.ir.graph import Graph
 from netspec.ir.outline import outline
+from netspec.ir.tensor import DType, TensorType
 from netspec.torch_backend.build import class_name
 from netspec.torch_backend.eject import plain
 from netspec.torch_backend.eject.classes import Class, Classes
@@ -36,9 +37,8 @@ IMPORTS = {
 }
 """What an ejected file imports, by the name that it uses."""
 
-USED = frozenset(
-    {*IMPORTS, "Any", "LABELS", "PREPROCESS", "float", "functional", "print", "range", "sum", "super", "zip"}
-)
+BUILT_IN = ("Any", "None", "True", "False", "float", "isinstance", "print", "range", "sum", "super", "zip")
+USED = frozenset({*IMPORTS, *BUILT_IN, "LABELS", "PREPROCESS", "functional"})
 """Names that nothing in a file may take."""
 
 
@@ -64,7 +64,7 @@ def _eject(graph: Graph) -> str:
         *_constants(graph),
         *(text for source in along.sources.values() for text in ("", "", source)),
         *(text for cls in classes[:-1] for text in ("", "", *_class(cls))),
-        *("", "", *_class(network, drawing(graph, writer))),
+        *("", "", *_class(network, _shapes(graph), drawing(graph, writer))),
     ]
     body = "\n".join(parts)
     head = [*_docstring(graph, network), "", *_imports(body, along.imports)]
@@ -155,14 +155,26 @@ def _imports(body: str, others: Iterable[str]) -> Iterator[str]:
                 yield f"from {module} import {', '.join(plain_names)}"
 
 
-def _class(cls: Class, drawn: Sequence[str] = ()) -> Iterator[str]:
-    """A class; at the end of its constructor come the lines that draw weights."""
+def _shapes(graph: Graph) -> list[str]:
+    """What the network takes and gives, as its docstring."""
+    takes = ", ".join(_typed(item.name, item.value.type) for item in graph.inputs)
+    gives = ", ".join(_typed(output.name, output.value.type) for output in graph.outputs)
+    text = wrap(f"{takes} -> {gives}.".strip(), WIDTH - 2 * len(INDENT) - 6)
+    return [f"{INDENT}{line}" for line in docstring(text)] + [""]
+
+
+def _typed(name: str, type: TensorType) -> str:
+    return f"{name} {type}" + ("" if type.dtype is DType.FLOAT32 else f" of {type.dtype}")
+
+
+def _class(cls: Class, above: Sequence[str] = (), below: Sequence[str] = ()) -> Iterator[str]:
+    """A class, with lines above its constructor, and at the end of that."""
     yield f"class {cls.callee.name}(nn.Module):"
+    yield from above
     yield from _constructor(cls)
-    yield from drawn
+    yield from below
     yield ""
-    names = {parameter.name for parameter in cls.parameters}
-    yield from Forward(cls, USED | names - names).text()
+    yield from Forward(cls, USED).text()
 
 
 def _constructor(cls: Class) -> Iterator[str]:

@@ -13,6 +13,7 @@ from netspec.torch_backend.eject.expressions import (
     Infix,
     Literal,
     Name,
+    Tuple,
     among,
     rewritten,
 )
@@ -46,7 +47,7 @@ def unified(exprs: Sequence[Expr | None], place: Place) -> Expr:
         alike = all(expr == first for expr in present)
         return first if alike and len(present) == len(exprs) else place.slot(exprs)
     if any(expr.kind != first.kind for expr in present[1:]):
-        return place.slot(exprs)
+        return place.slot([None if expr is None else _literal(expr) for expr in exprs])
     if isinstance(first, Numbered):
         return _unified_lists([expr for expr in exprs if expr is None or isinstance(expr, Numbered)], place)
     columns = [None if expr is None else expr.parts() for expr in exprs]
@@ -55,6 +56,13 @@ def unified(exprs: Sequence[Expr | None], place: Place) -> Expr:
         for number, inner in enumerate(_places(first, place))
     ]
     return first.of(parts) if parts else first
+
+
+def _literal(expr: Expr) -> Expr:
+    """A tuple of literals as one literal."""
+    if isinstance(expr, Tuple) and all(isinstance(item, Literal) for item in expr.items):
+        return Literal(tuple(item.value for item in expr.items if isinstance(item, Literal)))
+    return expr
 
 
 def _places(expr: Expr, place: Place) -> Iterator[Place]:

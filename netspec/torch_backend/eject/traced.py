@@ -290,11 +290,11 @@ def _item(of: Expr, index: Any, written: Expr) -> Expr:
 
 def _called(function: Callable[..., Any], arguments: list[Expr], named: dict[str, Expr]) -> Expr:
     """A call of torch, as an operator where it is one, without arguments that say nothing."""
-    name = Name(_name(function))
     rest = {key: value for key, value in named.items() if value not in NEUTRAL.get(key, ())}
     if function in INFIX and len(arguments) + len(rest) == 2:
         left, right = *arguments, *rest.values()
         return Infix(INFIX[function], left, right)
+    name = Name(_name(function))
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:

@@ -80,6 +80,8 @@ def where(draw: DrawFn, wild: bool) -> Case:
     # In order, the first tensor is `input`.
     in_order = (wild or tensors != {"other"}) and draw(st.booleans())
     condition = dtype if wild and draw(st.integers(0, 5)) == 0 else "bool"
+    if not tensors:  # then the numbers decide the type
+        dtype = "float32" if any(isinstance(number, float) for number in arguments.values()) else "int64"
     return Case(
         "Where",
         arguments,
