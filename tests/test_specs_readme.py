@@ -14,7 +14,22 @@ from pydantic_core import PydanticUndefined
 from netspec.diagnostics import collector
 from netspec.diagnostics.diagnostic import DiagnosticError
 from netspec.ir.dim import arithmetic
-from netspec.language import calls, distributions, initialisation, names, scalars, sections, source, tree
+from netspec.language import (
+    calls,
+    distributions,
+    initialisation,
+    instances,
+    library,
+    names,
+    parametrization,
+    scalars,
+    sections,
+    source,
+    step_sections,
+    tree,
+    walk,
+)
+from netspec.language.blocks import TYPE_WORDS
 from netspec.language.expressions import lexer, parser, tensors, values
 from netspec.language.expressions.functions import FUNCTIONS
 from netspec.language.schema import schema
@@ -28,7 +43,8 @@ from tests.pages import ROOT, Block, blocks, compare, hold, session
 
 PAGE = ROOT / "specs" / "README.md"
 BLOCKS = blocks(PAGE)
-EXAMPLES = [block for block in BLOCKS if block.language in ("yaml", "json")]
+FILES = {block.marker.removeprefix("file: "): block for block in BLOCKS if block.marker.startswith("file: ")}
+EXAMPLES = [block for block in BLOCKS if block.language in ("yaml", "json") and block not in FILES.values()]
 SESSIONS = [block for block in BLOCKS if block.language == "console"]
 VALIDATOR = Draft7Validator(schema())
 
@@ -38,15 +54,24 @@ def name_of(block: Block) -> str:
 
 
 def save(example: Block, folder: Path) -> Path:
+    """A file of an example, beside those that the page shows for examples to use."""
     path = folder / f"spec.{example.language}"
-    path.write_text(example.text, encoding="utf-8")
+    for name, block in {path.name: example, **FILES}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(block.text, encoding="utf-8")
     return path
 
 
 def test_every_block_is_an_example_or_a_session() -> None:
     assert EXAMPLES
     assert SESSIONS
-    assert set(BLOCKS) == {*EXAMPLES, *SESSIONS}
+    assert set(BLOCKS) == {*EXAMPLES, *SESSIONS, *FILES.values()}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_that_examples_use_are_valid(name: str) -> None:
+    shown = source.parse(FILES[name].text, name, "yaml").value
+    assert [fault.message for fault in VALIDATOR.iter_errors(shown)] == []
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
@@ -114,6 +139,9 @@ LIMITS: dict[str, Any] = {
     "labels of an output": sections.LABEL_LIMIT,
     "numbers of a literal in `init`": initialisation.LITERAL_LIMIT,
     "layers, repetitions counted": calls.NODE_LIMIT,
+    "blocks inside one another": instances.DEPTH_LIMIT,
+    "steps that add no layer, beyond two for each that does": walk.IDLE_LIMIT,
+    "files that a spec brings together": library.FILE_LIMIT,
     "characters of an expression": lexer.TEXT_LIMIT,
     "brackets inside brackets of an expression": parser.NESTING_LIMIT,
     "an integer in an expression, below": values.INT_LIMIT,
@@ -147,6 +175,28 @@ def test_the_keys_of_a_file_are_all() -> None:
     keys = {name.strip("`") for name in rows_under("## A first spec")} - {"key"}
     fields = sections.FileSection.model_fields
     assert keys == {field.alias or name for name, field in fields.items()}
+
+
+def test_the_keys_of_a_step_are_all() -> None:
+    keys = {name.strip("`") for name in rows_under("## Steps")} - {"key"}
+    assert keys == set(step_sections.CALL_KEYS)
+
+
+def test_the_types_of_parameters_are_all() -> None:
+    shown = " ".join(rows_under("## Blocks"))
+    assert set(re.findall(r"\w+: (\w+)(?=[`,])", shown)) >= set(TYPE_WORDS)
+
+
+def test_the_rules_of_computed_weights_are_all() -> None:
+    rows = {
+        name.strip("`"): cells for name, cells in rows_under("## Computed weights").items() if name != "rule"
+    }
+    for name, model in parametrization.RULES.items():
+        shown = dict(re.findall(r"`(\w+)` ([^,]+)", rows[name][1]))
+        assert shown == {
+            argument: json.dumps(field.default) for argument, field in model.model_fields.items()
+        }
+    assert rows.keys() == parametrization.RULES.keys()
 
 
 def test_the_keys_of_preprocess_are_all() -> None:

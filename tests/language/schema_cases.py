@@ -109,7 +109,7 @@ GOOD = {
                     {"Sub": None, "from": ["left", "right"], "name": "d"},
                 ],
             },
-            "Ends": {"layers": [], "outputs": []},
+            "Ends": {"layers": [], "outputs": None},
         },
     ),
     "branches": spec(
@@ -278,6 +278,13 @@ WRONG = {
     "block with a small letter": spec(blocks={"relu": {"layers": []}}),
     "block with an odd name": spec(blocks={"A b": {"layers": []}}),
     "block without layers": spec(blocks={"A": {"params": {}}}),
+    "labels of a block": spec(
+        blocks={"A": {"layers": [], "outputs": {"y": {"from": "in", "labels": ["a"]}}}}
+    ),
+    "shared weights that are drawn": spec({"Linear": {"out_features": 3}, "share": "a", "init": "zeros"}),
+    "shared weights that are computed": spec(
+        {"Linear": {"out_features": 3}, "share": "a", "parametrize": "weight_norm"}
+    ),
     "block that is a list": spec(blocks={"A": ["ReLU"]}),
     "unknown key of a block": spec(blocks={"A": {"layers": [], "name": "a"}}),
     "keyword as a parameter of a block": spec(blocks={"A": {"params": {"class": 1}, "layers": []}}),

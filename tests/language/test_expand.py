@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+import torch
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netspec.ir.fingerprint import graph_hash
 from netspec.ir.graph import Graph
 from netspec.language.expand import expand, expanded_yaml
 from netspec.pipeline import check_text
-from tests.language.compositions import compositions
+from netspec.torch_backend.build import build
+from tests.language.compositions import CHANNELS, compositions
 from tests.language.spec_text import checked, graph, spec, values
 
 
@@ -29,6 +31,16 @@ def test_the_flat_spec_makes_the_same_graph(written: dict[str, Any], flag: bool)
     assert expand(again(flat)) == flat
     as_yaml = check_text("\n".join(expanded_yaml(flat)), "again.yaml", format="yaml").graph
     assert graph_hash(as_yaml) == graph_hash(network)
+
+
+@settings(max_examples=25)
+@given(compositions())
+def test_the_flat_network_computes_the_same(written: dict[str, Any]) -> None:
+    network = check_text(json.dumps(written), "drawn.json").graph
+    module, flat = (build(graph, seed=1).eval() for graph in (network, again(expand(network))))
+    assert list(flat.state_dict()) == list(module.state_dict())
+    image = torch.randn(2, CHANNELS, 5, 8, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(flat(image), module(image))
 
 
 @given(compositions(), st.booleans())

@@ -190,6 +190,7 @@ WORDS = st.sampled_from(
         "batch",
         "x.indices",
         "forward",
+        "self",
         "class",
         "__a",
         "weight",

@@ -77,7 +77,7 @@ def test_steps_without_layers_have_an_end(layers: str) -> None:
 
 
 def test_after_an_error_the_end_is_silent() -> None:
-    found = faults("- Conv2d: {out_channels: 3}\n- ReLU:\n  repeat: 30000\n- Linear: {out_features: 3}")
+    found = faults("- Conv2d: {out_channels: 3}\n- ReLU:\n  repeat: 200000\n- Linear: {out_features: 3}")
     assert codes(found) == ["NS207"]
 
 

@@ -221,13 +221,15 @@ def _flat(given: Any) -> Iterator[Tensor]:
 
 
 def draw_weights(module: nn.Module, seed: int = 1) -> dict[str, Array]:
-    """Weights by their names in the module: normal, and positive where a variance or a count is."""
+    """Weights by their names in the module: normal, but positive where a variance or a count is."""
     generator = np.random.default_rng(seed)
     drawn: dict[str, Array] = {}
     for name, tensor in module.state_dict().items():
         array = np.asarray(generator.standard_normal(tuple(tensor.shape)))
         if name.rpartition(".")[2] in ("running_var", "num_batches_tracked"):
             array = np.abs(array) + 0.5
+        elif "weight_hh" in name:
+            array = array / 2  # what is fed back must not grow, or it magnifies every rounding
         drawn[name] = array.astype(str(tensor.dtype).removeprefix("torch."))
     return drawn
 

@@ -1,4 +1,4 @@
-"""Work in several processes, which may die: what each was at is known, and counts as a crash."""
+"""Work in several processes, which may fail or die: what each was at is known, and the rest goes on."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ R = TypeVar("R")
 ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-class Died(NamedTuple):
-    """The process that worked on an item was killed, or killed itself."""
+class Lost(NamedTuple):
+    """An item whose work failed, or whose process was killed or killed itself; and what it was at."""
 
+    reason: str
     note: str
 
 
-def each(work: Callable[[T, Path], R], items: Sequence[T], jobs: int) -> Iterator[tuple[T, R | Died]]:
+def each(work: Callable[[T, Path], R], items: Sequence[T], jobs: int) -> Iterator[tuple[T, R | Lost]]:
     """`work(item, folder)` for every item, as they are done; the folder is the process's own.
 
     What `work` last wrote to `folder / "now"` is the note of the item during which its process died; such
@@ -51,13 +52,21 @@ def each(work: Callable[[T, Path], R], items: Sequence[T], jobs: int) -> Iterato
             for path in begun:
                 item = waiting.pop(int((path / "item").read_text()), None)
                 if item is not None:
-                    yield item, Died((path / "now").read_text() if (path / "now").exists() else "")
+                    yield item, Lost("the process died", _note(path))
 
 
-def _one(work: Callable[[T, Path], R], root: Path, number: int, item: T) -> R:
+def _one(work: Callable[[T, Path], R], root: Path, number: int, item: T) -> R | Lost:
     folder = root / str(os.getpid())
     folder.mkdir(exist_ok=True)
     (folder / "item").write_text(str(number))
-    result = work(item, folder)
-    (folder / "item").unlink()
-    return result
+    try:
+        return work(item, folder)
+    except Exception as error:  # one item of many
+        return Lost(f"{type(error).__name__}: {error}", _note(folder))
+    finally:
+        (folder / "item").unlink()
+
+
+def _note(folder: Path) -> str:
+    now = folder / "now"
+    return now.read_text() if now.exists() else ""

@@ -9,7 +9,7 @@ from tests.sweep import report
 from tests.sweep.configurations import Piece, pieces, shares
 from tests.sweep.exporters import Comparison, compare
 from tests.sweep.judging import Failure, Tally, judge
-from tests.sweep.processes import Died, each
+from tests.sweep.processes import Lost, each
 
 
 def sweep_piece(piece: Piece, folder: Path) -> Tally:
@@ -38,10 +38,8 @@ def sweep(operations: list[str], count: int, seed: int, jobs: int) -> dict[str, 
     done = 0
     for piece, result in each(sweep_piece, list(pieces(operations, count, seed)), jobs):
         op = piece.op
-        if isinstance(result, Died):
-            result = Tally(
-                configurations=1, failures=[Failure(op, "crash", "", "the process died", result.note)]
-            )
+        if isinstance(result, Lost):
+            result = Tally(configurations=1, failures=[Failure(op, "crash", "", result.reason, result.note)])
             result.wrong["crash"] = 1
         tallies[op].add(result)
         done += piece.count
@@ -58,8 +56,8 @@ def compared(operations: list[str], count: int, of: int, seed: int, jobs: int) -
     found = Comparison()
     done = 0
     for (piece, size), result in each(compare_piece, sampled, jobs):
-        if isinstance(result, Died):
-            found.notes.append(("either", piece.op, "failing", f"the process died at {result.note}"))
+        if isinstance(result, Lost):
+            found.notes.append(("either", piece.op, "lost", f"{result.reason} at {result.note}"))
         else:
             found.add(result)
         done += size

@@ -15,8 +15,8 @@ from tests.sweep import report
 from tests.sweep.configurations import at_batches, configurations, known, pieces, shares
 from tests.sweep.exporters import Comparison, compare
 from tests.sweep.judging import KINDS, Failure, Tally, judge
-from tests.sweep.mortal import dies_at_two
-from tests.sweep.processes import Died, each
+from tests.sweep.mortal import dies_at_two_and_fails_at_three
+from tests.sweep.processes import Lost, each
 
 SHARE = 3  # configurations of every operation
 
@@ -105,8 +105,13 @@ def test_a_crash_is_counted_and_the_sweep_goes_on(tmp_path: Path, monkeypatch: p
 
 
 def test_a_process_that_dies_costs_its_own_item_alone() -> None:
-    found = dict(each(dies_at_two, [1, 2, 3], 1))
-    assert found == {1: 10, 2: Died("item 2"), 3: 30}
+    found = dict(each(dies_at_two_and_fails_at_three, [1, 2, 3, 4], 1))
+    assert found == {
+        1: 10,
+        2: Lost("the process died", "item 2"),
+        3: Lost("ValueError: three", "item 3"),
+        4: 40,
+    }
 
 
 def test_torchs_exporter_is_judged_by_the_same_bound(tmp_path: Path) -> None:

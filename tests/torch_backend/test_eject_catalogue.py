@@ -175,7 +175,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.usefixtures("forget")
 def test_plugins_classes_come_along_with_what_they_use(folder: Path) -> None:
     (folder / "net.yaml").write_text(
-        f"{SPEC}  - Gate: {{scale: 2.0}}\n  - Sine: {{scale: 3.0}}\n  - Gate\n", encoding="utf-8"
+        f"{SPEC}  - Gate: {{scale: 2.0}}\n  - Sine: {{scale: 3.0}}\n  - Gate\n  - Both\n"
+        "outputs: {y: prev, z: both_1.power}\n",
+        encoding="utf-8",
     )
     outcome = netspec("eject", "net.yaml", "--plugin", "plugin.py", "-o", "net.py")
     assert outcome.code == 0, outcome.err
@@ -183,6 +185,7 @@ def test_plugins_classes_come_along_with_what_they_use(folder: Path) -> None:
     assert imports(text) == {"torch"}
     assert text.index("def gated(") < text.index("class GateModule(") < text.index("class Outside(")
     assert "torch.sin(3.0 * x) / 3.0" in text
+    assert "both_1, both_1_power = x + 1, torch.exp(x)" in text
     own, ejected = pair(check("net.yaml").graph)
     assert_same(own, ejected, [torch.randn(3, 4)])
 
