@@ -118,8 +118,9 @@ def build(
     `spec` is a file, or what `check` gave for one. The exported file appears only if verification passes;
     then `NAME.cert.json` lies beside it. Without `weights` (a safetensors file, or a state dict that
     torch.save wrote) they are drawn from `seed`, and BatchNorm's statistics come from one drawn batch.
-    `weights_map` says that their names or their order fit, whatever network they were saved from. `settings` and `variant` are as for `check`. `samples` is a file of
-    real inputs to verify on. `progress` is called with what is being done and the part of it that is done.
+    `weights_map` says that their names or their order fit, whatever network they were saved from. `settings`
+    and `variant` are as for `check`. `samples` is a file of real inputs to verify on. `progress` is called
+    with what is being done and the part of it that is done.
 
     Errors: DiagnosticError for everything that is the spec's, the data's or the disk's fault.
     """

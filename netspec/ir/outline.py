@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from netspec.ir.dim import Dim
 from netspec.ir.graph import Graph, Node, Scope, Value
 
-INPUT = "input"
-"""What the parameter of a forward is called for a block's `in`, which is a keyword."""
+PARAMETERS = {"in": "input", "self": "self_"}
+"""What the parameters of a block's forward are called for inputs whose names Python has other uses for."""
 
 
 @dataclass(eq=False)
@@ -100,7 +100,7 @@ def _parts(graph: Graph, root: Part) -> dict[str, Part]:
             block=scope.block,
             own=own,
             called=called[len(outer.name) + 1 :] if outer.name else called,
-            inputs={INPUT if name == "in" else name: value for name, value in scope.inputs.items()},
+            inputs={PARAMETERS.get(name, name): value for name, value in scope.inputs.items()},
             outputs=tuple(dict.fromkeys(scope.outputs.values())),
             scope=scope,
             shares=scope.shares is not None,

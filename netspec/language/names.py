@@ -175,8 +175,6 @@ def reason_against(name: str) -> str | None:
         return "netspec uses this word in `from`"
     if keyword.iskeyword(name):
         return "it is a keyword of Python"
-    if name == "self":
-        return "it is what methods call their object in Python"
     if name.startswith("__"):
         return "names do not begin with two underscores"
     if name in MODULE_ATTRIBUTES:

@@ -120,7 +120,7 @@ class Op(BaseModel):
         return ()
 
     def sizes(self, *inputs: Any) -> Mapping[str, Shape]:
-        """What the torch module is called with beside its inputs, by argument: sizes that they do not show."""
+        """What the torch module is called with beside its inputs: sizes, by argument."""
         return {}
 
     @property

@@ -21,7 +21,7 @@ def parametrize(module: nn.Module, node: Node) -> nn.Module:
 
 @torch.no_grad()
 def computed(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Every tensor that some part computes from others, by the name that it has in the state dict without that.
+    """Every tensor that some part computes from others, by the name that it would have in the state dict.
 
     Call it in evaluation mode: in training spectral_norm improves its estimate whenever it is asked.
     """

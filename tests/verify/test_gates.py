@@ -21,8 +21,8 @@ from netspec.diagnostics import DiagnosticError
 from netspec.ir.dim import Bounds
 from netspec.ir.graph import Graph, GraphOutput, Preprocess
 from netspec.ir.tensor import DType, TensorType
-from netspec.ops.rectifier import ReLU
 from netspec.ops.convolution import Conv2d
+from netspec.ops.rectifier import ReLU
 from netspec.verify.certificate import Certificate, Verdict, summary
 from netspec.verify.gates import verify
 from netspec.verify.reference import Reference

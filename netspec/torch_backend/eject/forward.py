@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from netspec.ir.outline import INPUT
+from netspec.ir.outline import PARAMETERS
 from netspec.torch_backend.eject.classes import Class
 from netspec.torch_backend.eject.expressions import (
     Call,
@@ -39,7 +39,7 @@ class Forward:
         self.bases: dict[str, str] = {}
         part = cls.program.part
         for number, name in enumerate(part.inputs):
-            wanted = STREAM[0] if name == INPUT and len(part.inputs) == 1 else name
+            wanted = STREAM[0] if name == PARAMETERS["in"] and len(part.inputs) == 1 else name
             self.names[number] = self._unused(wanted, self.names.values())
         self.inputs = frozenset(self.names.values())
         self.sizes: list[str] = []
