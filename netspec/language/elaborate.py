@@ -91,6 +91,7 @@ class _Elaborator:
         self.inference.check_declared(self._places_of_dims())
         if self.collector.failed:
             return None
+        assert self.walker.complete, "a step of which nothing is known has an error that says so"
         if self.calls.drawing is not None:
             self.calls.drawing.check_use()
         self._check_use(inputs, outputs)

@@ -274,7 +274,7 @@ def _no_operation(tree: Tree) -> NoOperation:
 def _may_have_a_name(tree: Tree, unknown: list[str]) -> bool:
     """Whether a step without a usable name may be meant to have one: `nmae: stem`, `name: 3`."""
     others = set(CALL_KEYS) - {"name"}
-    return "name" in tree.entries or any(nearest(key, CALL_KEYS) not in others for key in unknown)
+    return tree.value.get("name") is not None or any(nearest(key, CALL_KEYS) not in others for key in unknown)
 
 
 def _valid(tree: Tree) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _choice(written: Schema) -> Schema:
 
 def words() -> dict[str, Schema]:
     """What the words of a spec look like."""
-    taken = "|".join(sorted({*keyword.kwlist, *MODULE_ATTRIBUTES, *RESERVED, "self"}))
+    taken = "|".join(sorted({*keyword.kwlist, *MODULE_ATTRIBUTES, *RESERVED}))
     spelt = "Names are made of letters, digits and underscores; no digit is first."
     free = "This name is taken by Python, by PyTorch's modules or by netspec."
     word = rf"[A-Za-z_][A-Za-z0-9_]{{0,{NAME_LIMIT - 1}}}"

@@ -55,6 +55,7 @@ class Walker:
         self.binder = Binder(callables, collector)
         self.scopes: list[Scope] = []
         self.used: set[str] = set()  # names of the blocks
+        self.complete = True  # false after an error: what some step gives is then unknown
         self.instances = Instances(self, collector)
         self._constant: dict[int, bool] = {}  # whether a call's arguments hold no expression
         self._taken = 0
@@ -70,6 +71,7 @@ class Walker:
         """Take one step; what it gives."""
         self._count(step)
         layer = self._layer(step, room, previous)
+        self.complete = self.complete and layer.complete
         if isinstance(step, Call) or step.is_scope or isinstance(step, Loop):
             room.define(step.name, layer)
         # What is left out and reads nothing passes on what is before it, but has no value of its own.

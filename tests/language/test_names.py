@@ -162,3 +162,9 @@ def test_a_broken_step_keeps_the_numbers_of_the_others() -> None:
     )
     assert codes(found) == ["NS205", "NS212"]
     assert found[1].text == "nothing is called conv2d_3"
+
+
+def test_a_name_that_is_left_empty_is_none() -> None:
+    """It hides nothing: other names are as wrong as ever."""
+    assert list(graph("- ReLU:\n  name:\n- ReLU").by_name) == ["relu_1", "relu_2"]
+    assert codes(faults("- ReLU:\n  name:\n- Add:\n  from: [image, missing]")) == ["NS212"]
