@@ -120,7 +120,6 @@ MOMENTS = """
 import signal, sys
 from pathlib import Path
 import netspec
-from netspec import process
 from netspec.process import Interrupted, interrupt
 spec, out = Path(sys.argv[1]), Path(sys.argv[2])
 netspec.build(spec, out=out)
