@@ -10,25 +10,26 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from netspec.commands import examining
+from netspec.commands import examining, training, verifying
 from netspec.commands.answers import (
     BY_GRAVITY,
     DONE,
-    INCONCLUSIVE,
-    REJECTED,
     SPEC_AT_FAULT,
     leave,
     print_json,
     settings_of,
     usage,
+    verdict_code,
 )
 from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 from netspec.display.terminal import print_diagnostics
 from netspec.options import (
     CheckFormat,
+    ExportDType,
     Format,
     FormatOption,
     Plugins,
+    ReproOption,
     SamplesOption,
     SeedOption,
     Settings,
@@ -39,7 +40,6 @@ from netspec.options import (
 
 if TYPE_CHECKING:
     from netspec.pipeline import Checked
-    from netspec.verify.certificate import Certificate
 
 EPILOG = (
     "Exit codes: 0 done, 1 the spec or the data is at fault, 2 usage, 3 verification failed, 4 inconclusive."
@@ -150,12 +150,17 @@ def build(
     opset: Annotated[
         int | None, typer.Option("--opset", metavar="N", help="ONNX operator set; 18 unless given.")
     ] = None,
+    dtype: Annotated[
+        ExportDType,
+        typer.Option("--dtype", help="Export in this element type, with the weights rounded to it."),
+    ] = ExportDType.float32,
     samples: SamplesOption = None,
     seed: SeedOption = 0,
     keep_rejected: Annotated[
         bool,
         typer.Option("--keep-rejected", help="If verification fails, keep the file as NAME.rejected.onnx."),
     ] = False,
+    repro: ReproOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Check, build, export to ONNX, verify, and certify.
@@ -193,17 +198,19 @@ def build(
                         save_weights=save_weights,
                         out=out,
                         opset=opset,
+                        dtype=dtype.value,
                         seed=seed,
                         samples=samples,
                         keep_rejected=keep_rejected,
+                        repro=repro,
                         progress=progress,
                     )
                 taken = built.taken
-                found += (*(taken.warnings if taken else ()), *built.certificate.problems)
+                found += (*(taken.warnings if taken else ()), *built.certificate.findings)
         except DiagnosticError as error:
             taken = error.taken if isinstance(error, Misaligned) else None
             found += error.diagnostics
-        codes.append(SPEC_AT_FAULT if built is None else _verdict_code(built.certificate))
+        codes.append(SPEC_AT_FAULT if built is None else verdict_code(built.certificate))
         reports.append(report_json(spec, found, built, taken))
         if taken is not None and format is Format.text:
             taken_text(taken)
@@ -216,39 +223,8 @@ def build(
     leave(max(codes, key=BY_GRAVITY.index))
 
 
-@app.command()
-def verify(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An .onnx file that netspec built.")],
-    plugins: Plugins = None,
-    samples: SamplesOption = None,
-    seed: SeedOption = 0,
-    format: FormatOption = Format.text,
-) -> None:
-    """Put an exported file through the gates again.
-
-    Nothing else is needed: the network is built from the spec in the file's metadata, and its weights are
-    the file's own.
-
-    Example: netspec verify exports/lenet.onnx
-    """
-    from netspec.display.outcome import certificate_text
-    from netspec.display.progress import ProgressDisplay
-    from netspec.pipeline import verify_file
-    from netspec.process import let_threads_sleep
-
-    let_threads_sleep()
-    with ProgressDisplay(str(model)) as progress:
-        _, certificate = verify_file(model, samples=samples, seed=seed, progress=progress)
-    if format is Format.json:
-        print_json(certificate.to_data())
-    else:
-        print(f"{model}: {certificate.verdict}")
-        certificate_text(certificate)
-    sys.stdout.flush()
-    print_diagnostics(certificate.problems)
-    leave(_verdict_code(certificate))
-
-
+app.command()(training.train)
+app.command()(verifying.verify)
 app.command()(examining.ops)
 app.command()(examining.schema)
 app.command()(examining.doctor)
@@ -297,12 +273,6 @@ def _distinct(
             yield spec, None, (*diagnostics, fault)
         else:
             yield spec, checked, diagnostics
-
-
-def _verdict_code(certificate: Certificate) -> int:
-    from netspec.verify.certificate import Verdict
-
-    return {Verdict.PASSED: DONE, Verdict.INCONCLUSIVE: INCONCLUSIVE}.get(certificate.verdict, REJECTED)
 
 
 def main() -> NoReturn:

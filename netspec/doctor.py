@@ -18,6 +18,8 @@ from typing import Any
 from netspec import __version__
 from netspec.diagnostics import Diagnostic, Severity
 from netspec.onnx_backend.opset import OLDEST_OPSET, ir_version, newest_opset
+from netspec.onnx_backend.runtimes import TwoRuntimes, has_gpu, installed_runtimes, wanted_runtime
+from netspec.onnx_backend.runtimes import installed_version as _version
 
 # Import name, distribution: what netspec cannot work without, in the order of the report.
 PACKAGES = (
@@ -30,7 +32,6 @@ PACKAGES = (
     ("typer", "typer"),
     ("rich", "rich"),
 )
-RUNTIMES = ("onnxruntime", "onnxruntime-gpu")  # two distributions of one import name
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 LOG_WARNINGS, LOG_NOTHING = 2, 4  # onnxruntime's levels; warnings are its default
 
@@ -85,21 +86,6 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         return {"healthy": self.healthy, "rows": [row.to_json() for row in self.rows]}
-
-
-class TwoRuntimes(Diagnostic):
-    """onnxruntime and onnxruntime-gpu are both installed; each has overwritten files of the other."""
-
-    code = "NS560"
-    message = "onnxruntime and onnxruntime-gpu are both installed, and they fill the same folder"
-    wanted: str
-
-    @property
-    def help(self) -> str:
-        return (
-            "Remove both, then install one: pip uninstall -y onnxruntime onnxruntime-gpu, "
-            "and after it pip install {wanted}"
-        )
 
 
 class PackageMissing(Diagnostic):
@@ -221,7 +207,7 @@ def diagnose(exports: Path = Path("exports")) -> Report:
     """Look at everything that netspec leans on. Nothing that is missing or broken makes this fail."""
     imports = {name: _package(name, distribution) for name, distribution in PACKAGES}
     runtime = _runtime()
-    gpu = _has_gpu()
+    gpu = has_gpu()
     rows = [
         Row("netspec", __version__),
         Row("Python", f"{platform.python_version()} ({sys.executable})"),
@@ -264,12 +250,12 @@ def _package(name: str, distribution: str) -> _Import:
 
 def _runtime() -> _Import:
     """Import onnxruntime, from whichever of its two distributions; both at once are an error."""
-    installed = [name for name in RUNTIMES if _version(name)]
-    distribution = installed[-1] if installed else _wanted_runtime()
+    installed = installed_runtimes()
+    distribution = installed[-1] if installed else wanted_runtime()
     found = _package("onnxruntime", distribution)
     if len(installed) > 1:
         both = ", ".join(f"{name} {_version(name)}" for name in installed)
-        return _Import(Row("onnxruntime", both, TwoRuntimes(wanted=_wanted_runtime())), found.module)
+        return _Import(Row("onnxruntime", both, TwoRuntimes(wanted=wanted_runtime())), found.module)
     if found.module is not None and not hasattr(found.module, "InferenceSession"):
         # What uninstalling one of the two leaves: a folder without a package, which imports as nothing.
         finding: Diagnostic = PackageMissing(distribution=distribution)
@@ -277,22 +263,6 @@ def _runtime() -> _Import:
             finding = PackageBroken(distribution=distribution, reason="it has no InferenceSession")
         return _Import(Row(distribution, "gutted", finding), None)
     return found
-
-
-def _wanted_runtime() -> str:
-    """The distribution of onnxruntime that netspec depends on here, as in pyproject.toml."""
-    here = (sys.platform, platform.machine())
-    return "onnxruntime-gpu" if here in (("linux", "x86_64"), ("win32", "AMD64")) else "onnxruntime"
-
-
-def _version(distribution: str) -> str | None:
-    """The installed version; None where the distribution is not installed, or is without its metadata."""
-    from importlib import metadata
-
-    try:
-        return metadata.version(distribution)
-    except (metadata.PackageNotFoundError, KeyError):
-        return None
 
 
 def _broken(distribution: str, version: str | None, error: Exception) -> Row:
@@ -303,11 +273,6 @@ def _broken(distribution: str, version: str | None, error: Exception) -> Row:
 def _reason(error: Exception) -> str:
     """An exception on one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _has_gpu() -> bool:
-    """Whether an NVIDIA device shows without asking any library."""
-    return any(Path("/dev").glob("nvidia[0-9]*")) or shutil.which("nvidia-smi") is not None
 
 
 def _torch_devices(torch: Any, gpu: bool) -> Row:
@@ -340,7 +305,7 @@ def _newest_opset(runtime: Any) -> Row:
         except Exception:  # onnxruntime's own types, Fail and its like, share no base but this one
             continue
         return Row("newest opset", str(opset))
-    return Row("newest opset", "none", RuntimeTooOld(version=runtime.__version__, wanted=_wanted_runtime()))
+    return Row("newest opset", "none", RuntimeTooOld(version=runtime.__version__, wanted=wanted_runtime()))
 
 
 def _session(runtime: Any, opset: int) -> Any:

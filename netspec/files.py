@@ -13,15 +13,15 @@ from pathlib import Path
 from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 
 _CURES = {
-    errno.ENOSPC: "free some space on its disk, or write elsewhere with --out",
-    errno.EDQUOT: "your quota on this disk is used up: free some space, or write elsewhere with --out",
-    errno.EFBIG: "its disk or shell allows no file so large: write elsewhere with --out, or see `ulimit -f`",
-    errno.EACCES: "you may not write there: change the permissions, or write elsewhere with --out",
-    errno.EPERM: "you may not write there: change the permissions, or write elsewhere with --out",
-    errno.EROFS: "its disk is read-only: write elsewhere with --out",
-    errno.EISDIR: "a folder has this name: rename it, or write elsewhere with --out",
-    errno.ENOTDIR: "a part of its path is a file and no folder: write elsewhere with --out",
-    errno.EEXIST: "a part of its path is a file and no folder: write elsewhere with --out",
+    errno.ENOSPC: "free some space on its disk, or write elsewhere",
+    errno.EDQUOT: "your quota on this disk is used up: free some space, or write elsewhere",
+    errno.EFBIG: "its disk or shell allows no file so large: write elsewhere, or see `ulimit -f`",
+    errno.EACCES: "you may not write there: change the permissions, or write elsewhere",
+    errno.EPERM: "you may not write there: change the permissions, or write elsewhere",
+    errno.EROFS: "its disk is read-only: write elsewhere",
+    errno.EISDIR: "a folder has this name: rename it, or write elsewhere",
+    errno.ENOTDIR: "a part of its path is a file and no folder: write elsewhere",
+    errno.EEXIST: "a part of its path is a file and no folder: write elsewhere",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 
@@ -42,7 +42,7 @@ class CannotWrite(Diagnostic):
 
     @property
     def help(self) -> str:
-        return _CURES.get(self.number or 0, "write elsewhere with --out")
+        return _CURES.get(self.number or 0, "write elsewhere")
 
 
 @contextmanager

@@ -43,6 +43,12 @@ class ExpandFormat(StrEnum):
     json = "json"
 
 
+class ExportDType(StrEnum):
+    float32 = "float32"
+    float16 = "float16"
+    bfloat16 = "bfloat16"
+
+
 class Format(StrEnum):
     text = "text"
     json = "json"
@@ -55,7 +61,9 @@ Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A spec file, YAML or 
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="NAME=VALUE", help="Give a parameter of the spec another value; may be repeated."
+        "--set",
+        metavar="NAME=VALUE",
+        help="Give a parameter of the spec, or train.KEY, another value; may be repeated.",
     ),
 ]
 Variant = Annotated[str | None, typer.Option("--variant", metavar="NAME", help="One of the spec's variants.")]
@@ -73,6 +81,14 @@ SamplesOption = Annotated[
     Path | None,
     typer.Option(
         "--samples", metavar="FILE", help="Verify on real inputs too: IDX (also .gz), .npy or .npz."
+    ),
+]
+ReproOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--repro",
+        metavar="FOLDER",
+        help="If verification fails, write the layer at fault alone, with its inputs, as a model to run.",
     ),
 ]
 SeedOption = Annotated[

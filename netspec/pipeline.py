@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from netspec.diagnostics import Collector, Diagnostic
+from netspec.diagnostics import Collector, Diagnostic, DiagnosticError
 from netspec.ir.graph import Graph
+from netspec.ir.tensor import DType
 from netspec.language.document import load
 from netspec.language.elaborate import elaborate
 from netspec.language.source import Format, parse, read
@@ -108,9 +109,11 @@ def build(
     save_weights: Path | None = None,
     out: Path = DEFAULT_OUT,
     opset: int | None = None,
+    dtype: DType | str = DType.FLOAT32,
     seed: int = 0,
-    samples: Path | None = None,
+    samples: Path | Samples | None = None,
     keep_rejected: bool = False,
+    repro: Path | None = None,
     progress: Progress | None = None,
 ) -> Built:
     """Check a spec, build it in torch, export it to `out/NAME.onnx`, verify the file and certify it.
@@ -119,8 +122,10 @@ def build(
     then `NAME.cert.json` lies beside it. Without `weights` (a safetensors file, or a state dict that
     torch.save wrote) they are drawn from `seed`, and BatchNorm's statistics come from one drawn batch.
     `weights_map` says that their names or their order fit, whatever network they were saved from. `settings`
-    and `variant` are as for `check`. `samples` is a file of real inputs to verify on. `progress` is called
-    with what is being done and the part of it that is done.
+    and `variant` are as for `check`. `samples` are real inputs to verify on, or a file of them. Where
+    verification fails, the layer at fault goes to the folder `repro`, alone, if one is given. With a `dtype`
+    of float16 or bfloat16 the exported network is of that element type, inputs and outputs included, and its
+    weights are rounded to it. `progress` is called with what is being done and the part of it that is done.
 
     Errors: DiagnosticError for everything that is the spec's, the data's or the disk's fault.
     """
@@ -128,19 +133,23 @@ def build(
     graph = checked.graph
     report = progress or _silent
     report("importing torch", 0.0)
-    from netspec.onnx_backend.opset import DEFAULT_OPSET, supported_opset
+    from netspec.onnx_backend.opset import BFLOAT16_OPSET, DEFAULT_OPSET, supported_opset
+    from netspec.onnx_backend.runtimes import need_one_runtime
     from netspec.verify.inputs import need_inputs
 
-    need_inputs(graph)
-    opset = supported_opset(DEFAULT_OPSET if opset is None else opset)
-    real = _samples(samples, graph) if samples is not None else None
+    need_one_runtime()
+    exported = _retyped(checked, DType(dtype))
+    need_inputs(exported.graph)
+    usual = BFLOAT16_OPSET if dtype == DType.BFLOAT16 else DEFAULT_OPSET
+    opset = supported_opset(usual if opset is None else opset)
+    real = _samples(samples, exported.graph) if samples is not None else None
     report("making the module", 0.0)
     module, taken = _module(graph, weights, weights_map, seed)
     if save_weights is not None:
         from netspec.torch_backend.weights import save_weights as save
 
         save(module, graph, save_weights)
-    return _publish(checked, module, out, opset, seed, real, keep_rejected, taken, report)
+    return _publish(exported, module, out, opset, seed, real, keep_rejected, repro, taken, report)
 
 
 def eject(
@@ -158,16 +167,30 @@ def eject(
     return ejected(checked.graph)
 
 
+def _retyped(checked: Checked, dtype: DType) -> Checked:
+    """The network with every float32 in it of another type; the layers keep their places in the spec."""
+    if dtype is DType.FLOAT32:
+        return checked
+    import json
+
+    from netspec.onnx_backend.retyped import retyped_spec, with_places_of
+
+    graph = checked.graph
+    text = json.dumps(retyped_spec(graph.resolved, dtype), indent=2)
+    again = check_text(text, f"{graph.name} in {dtype}")
+    return checked._replace(graph=with_places_of(again.graph, graph))
+
+
 def _silent(stage: str, done: float) -> None:
     """The progress of a caller that asked for none."""
 
 
-def _samples(path: Path, graph: Graph) -> Samples:
+def _samples(given: Path | Samples, graph: Graph) -> Samples:
     """Real inputs, read and held against the graph before anything expensive begins."""
     from netspec.verify.fitting import prepare
     from netspec.verify.samples import read_samples
 
-    samples = read_samples(path)
+    samples = read_samples(given) if isinstance(given, Path) else given
     prepare(samples, graph)
     return samples
 
@@ -209,25 +232,34 @@ def _publish(
     seed: int,
     samples: Samples | None,
     keep_rejected: bool,
+    repro: Path | None,
     taken: Taken | None,
     report: Progress,
 ) -> Built:
     """Export and verify beside the file's place; move it there if it passed."""
     from netspec.files import published, writing
     from netspec.onnx_backend.export import export
+    from netspec.onnx_backend.retyped import rounded
     from netspec.torch_backend.weights import arrays
     from netspec.verify.certificate import Verdict
-    from netspec.verify.gates import verify
+    from netspec.verify.gates import Explanation, verify
 
     graph = checked.graph
     target = out / f"{graph.name}.onnx"
-    weights = arrays(module)
+    weights = rounded(arrays(module), graph)
     try:
         with published(target) as beside:
             report("exporting", 0.0)
             exported = export(graph, weights, beside, opset=opset)
             certificate = verify(
-                beside, graph, weights, samples=samples, seed=seed, file=target.name, progress=report
+                beside,
+                graph,
+                weights,
+                samples=samples,
+                seed=seed,
+                file=target.name,
+                explanation=Explanation(repro=repro),
+                progress=report,
             )
             certificate_path = target.with_suffix(".cert.json")
             with writing(certificate_path):
@@ -249,18 +281,59 @@ class _Rejected(Exception):
 
 
 def verify_file(
-    path: Path, *, samples: Path | None = None, seed: int = 0, progress: Progress | None = None
+    path: Path,
+    *,
+    samples: Path | None = None,
+    seed: int = 0,
+    per_layer: bool = False,
+    repro: Path | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Graph, Certificate]:
     """Put an exported file through the gates again, from what it carries itself.
 
     Its spec comes from its metadata and its weights from its initializers, so that nothing else is needed.
+    Where a gate fails, the certificate says whose fault it is, and the folder `repro`, if one is given, gets
+    the layer at fault alone. With `per_layer` every layer is measured alone even where all is well.
 
     Errors: DiagnosticError where it is no model of netspec, or its spec does not hold.
     """
     from netspec.onnx_backend.metadata import SPEC
     from netspec.onnx_backend.read import read_model
-    from netspec.verify.gates import verify
+    from netspec.onnx_backend.runtimes import need_one_runtime
 
-    graph = check_text(read_model(path).metadata[SPEC], f"the spec in {path}").graph
+    need_one_runtime()
+    from netspec.verify.gates import Explanation, verify
+
+    text = _readable(read_model(path).metadata[SPEC])
+    graph = _written(text, path)
     real = _samples(samples, graph) if samples is not None else None
-    return graph, verify(path, graph, None, samples=real, seed=seed, progress=progress)
+    told = Explanation(per_layer=per_layer, repro=repro)
+    return graph, verify(path, graph, None, samples=real, seed=seed, explanation=told, progress=progress)
+
+
+def _written(text: str, path: Path) -> Graph:
+    """The graph of the spec that netspec wrote into a file, whose operations it must have known."""
+    from netspec.language.callables import UnknownOperation
+
+    try:
+        return check_text(text, f"the spec in {path}").graph
+    except DiagnosticError as error:
+        told = (
+            found.but(written=True) if isinstance(found, UnknownOperation) else found
+            for found in error.diagnostics
+        )
+        raise DiagnosticError(*told) from error
+
+
+def _readable(spec: str) -> str:
+    """A spec from a file's metadata in lines that messages can show; itself where it is not as written."""
+    import json
+
+    from netspec.ir.fingerprint import canonical_json
+
+    try:
+        data = json.loads(spec)
+        written = canonical_json(data)
+    except (ValueError, RecursionError):
+        return spec
+    return json.dumps(data, indent=2, ensure_ascii=False) if written == spec else spec

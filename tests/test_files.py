@@ -145,4 +145,4 @@ def test_errors_of_an_unknown_kind_have_a_cure_too():
 
     with pytest.raises(DiagnosticError, match="cannot write m: strange") as caught:
         fail()
-    assert caught.value.diagnostics[0].help == "write elsewhere with --out"
+    assert caught.value.diagnostics[0].help == "write elsewhere"

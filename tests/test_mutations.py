@@ -64,6 +64,20 @@ outputs:
   logits: {from: logits, labels: [a, b, c, d, e, f, g, h, i, j]}
   embedding: features
   where: pool.indices
+train:
+  data: {folder: flowers}
+  epochs: $width // 4
+  batch_size: 64
+  optimizer: {AdamW: {lr: 1e-3, betas: [0.9, 0.99], weight_decay: "$rates[0]"}}
+  schedule: {one_cycle: {max_lr: 0.01, warmup: 0.5}}
+  loss: {cross_entropy: {label_smoothing: 0.1, weight: [1, 1, 1, 1, 1, 2, 2, 2, 2, 2]}}
+  metrics: [accuracy, top5]
+  precision: bf16
+  augment: {flip: true, crop: 4}
+  clip: 1.0
+  ema: 0.999
+  validate_on: 0.1
+  output: logits
 """
 
 HOSTILE = [

@@ -34,6 +34,9 @@ from netspec.language.expressions import lexer, parser, tensors, values
 from netspec.language.expressions.functions import FUNCTIONS
 from netspec.language.schema import schema
 from netspec.language.schema_forms import short
+from netspec.language.training.choice import Choice
+from netspec.language.training.kinds import DATA_SETS, KINDS, LOSSES, OPTIMIZERS, SCHEDULES, Kind
+from netspec.language.training.section import TrainSection
 from netspec.ops import arguments
 from netspec.ops.base import Op
 from netspec.ops.catalogue import catalogue
@@ -123,6 +126,50 @@ def operation_row(operation: type[Op]) -> str:
 def test_the_distributions_are_all() -> None:
     lines = ["  " + ", ".join(f"`{name}`" for name in distributions.DISTRIBUTIONS), ""]
     hold(PAGE, "<!-- distributions -->\n", "- a number, which fills", "\n".join(lines))
+
+
+def arguments_row(model: type[Choice], common: str = "") -> str:
+    """Arguments with their defaults, but for one that all of its kind have."""
+    words = []
+    for name, field in model.model_fields.items():
+        default = field.default
+        shown = f"**{name}**" if default is PydanticUndefined else f"{name} {json.dumps(short(default))}"
+        words += [] if name == common else [shown]
+    return ", ".join(words) or "none"
+
+
+def test_the_table_of_optimizers_is_current() -> None:
+    rows = ["| optimizer | arguments |", "| --- | --- |"]
+    rows += [f"| `{name}` | {arguments_row(OPTIMIZERS.model(name))} |" for name in OPTIMIZERS.homes]
+    hold(PAGE, "<!-- optimizers -->\n", "<!-- /optimizers -->", "\n".join(rows) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind", "common"), [("Schedules", SCHEDULES, "warmup"), ("Losses", LOSSES, "reduction")]
+)
+def test_schedules_and_losses_are_all(heading: str, kind: Kind, common: str) -> None:
+    text = PAGE.read_text(encoding="utf-8").partition(f"\n### {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", text.partition("\n### ")[0], re.MULTILINE)
+    assert dict(rows) == {name: arguments_row(kind.model(name), common) for name in kind.homes}
+
+
+def test_the_keys_of_train_are_all() -> None:
+    table = section("## Training").partition("\n### ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    shown = {name.strip("`"): left_out for name, _, left_out in rows}
+    assert set(shown) == set(TrainSection.model_fields)
+    for name, field in TrainSection.model_fields.items():
+        if field.is_required():
+            assert shown[name] == "required"
+        elif field.default is not None:
+            said = field.default if isinstance(field.default, str) else json.dumps(field.default)
+            assert shown[name].strip("`") == said
+    assert all(f"`{kind.default}`" in (shown[key], "`None`") for key, kind in KINDS.items())
+
+
+def test_the_data_sets_are_all() -> None:
+    shown = " ".join(rows_under("## Training"))
+    assert all(re.search(rf"[`{{]{name}[`:]", shown) for name in DATA_SETS.homes)
 
 
 LIMITS: dict[str, Any] = {

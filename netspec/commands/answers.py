@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from netspec.verify.certificate import Certificate
 
 DONE, SPEC_AT_FAULT, REJECTED, INCONCLUSIVE = 0, 1, 3, 4
 BY_GRAVITY = (DONE, INCONCLUSIVE, SPEC_AT_FAULT, REJECTED)  # of several specs the gravest counts
@@ -30,6 +33,13 @@ def leave(code: int) -> None:
     """Leave with an exit code, unless all is well."""
     if code:
         raise typer.Exit(code)
+
+
+def verdict_code(certificate: Certificate) -> int:
+    """The exit code of a verdict."""
+    from netspec.verify.certificate import Verdict
+
+    return {Verdict.PASSED: DONE, Verdict.INCONCLUSIVE: INCONCLUSIVE}.get(certificate.verdict, REJECTED)
 
 
 def print_json(data: Any) -> None:

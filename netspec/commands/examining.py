@@ -168,12 +168,19 @@ def ops(
     leave(SPEC_AT_FAULT if operation.faults else DONE)
 
 
-def schema() -> None:
+def schema(
+    certificate: Annotated[
+        bool, typer.Option("--certificate", help="Print the schema of NAME.cert.json instead.")
+    ] = False,
+) -> None:
     """Print the JSON Schema by which editors complete and check specs.
 
     Example: netspec schema > netspec.schema.json
     """
-    from netspec.language.schema import schema_text
+    if certificate:
+        from netspec.verify.certificate_schema import schema_text
+    else:
+        from netspec.language.schema import schema_text
 
     sys.stdout.write(schema_text())
 

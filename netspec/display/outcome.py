@@ -52,12 +52,15 @@ def _lines(detail: str, room: int) -> list[str]:
     return [line for part in parts for line in textwrap.wrap(part, room)]
 
 
-def built_text(built: Built) -> None:
-    """Print what `build` made and what verification found of it, to stdout."""
+def built_text(built: Built, *, weights: str = "") -> None:
+    """Print what `build` made and what verification found of it, to stdout.
+
+    `weights` says where they came from, where `build` cannot know it.
+    """
     certificate = built.certificate
     if built.path is not None:
         size = size_text(built.export.size)
-        weights = _weights(built)
+        weights = weights or _weights(built)
         print(f"{shown(built.path)}: {certificate.verdict}, {size}, opset {built.export.opset}, {weights}")
     else:
         print(f"{built.checked.graph.name}: {certificate.verdict}, so no model was written")

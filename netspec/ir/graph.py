@@ -13,6 +13,7 @@ from netspec.ir.dim import Bounds
 from netspec.ir.tensor import TensorType
 
 if TYPE_CHECKING:
+    from netspec.ir.training import Training
     from netspec.ops.base import Op
 
 T = TypeVar("T")
@@ -153,7 +154,8 @@ class Graph:
 
     `scopes` are the parts that have names, each after the scope that it is in. `bounds` holds the declared
     and inferred range of every symbolic dimension. `resolved` is the spec as plain data with its parameters
-    set, the text from which the same graph is made again.
+    set, the text from which the same graph is made again. `training` says how the network is trained, if the
+    spec does; it is no part of what the graph computes.
     """
 
     name: str
@@ -163,6 +165,7 @@ class Graph:
     bounds: Mapping[str, Bounds]
     resolved: Mapping[str, Any]
     scopes: tuple[Scope, ...] = ()
+    training: Training | None = None
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:

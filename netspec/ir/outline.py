@@ -30,13 +30,10 @@ class Layer:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The symbolic dimensions whose sizes it is given, or is given sizes made of."""
-        op = self.node.op
-        shapes = op.sizes(*self.node.input_types).values()
-        within = (
-            name for shape in shapes for size in shape if isinstance(size, Dim) for name in size.multiples
-        )
-        return tuple(dict.fromkeys((*op.symbols, *within)))
+        """The symbolic dimensions of which the sizes are made that it is given."""
+        shapes = self.node.op.sizes(*self.node.input_types).values()
+        sizes = (size for shape in shapes for size in shape if isinstance(size, Dim))
+        return tuple(dict.fromkeys(name for size in sizes for name in size.multiples))
 
 
 @dataclass(eq=False)

@@ -77,7 +77,7 @@ def make_operation(
             unknown.append(key)
         else:
             values[key] = value
-    called = (operation, _hashable(values))
+    called = (operation, hashable(values))
     if called in made and not unknown:
         return made[called]
     try:
@@ -91,12 +91,12 @@ def make_operation(
     return found
 
 
-def _hashable(value: Any) -> object:
+def hashable(value: Any) -> object:
     """A value that may be a key, in which 1, 1.0 and true differ."""
     if isinstance(value, dict):
-        return tuple((key, _hashable(item)) for key, item in value.items())
+        return tuple((key, hashable(item)) for key, item in value.items())
     if isinstance(value, list):
-        return tuple(map(_hashable, value))
+        return tuple(map(hashable, value))
     return type(value), value
 
 

@@ -162,6 +162,7 @@ class Binder:
                 key=spell(name),
                 expected=TYPE_WORDS[kind],
                 got=str(value) if isinstance(value, Operation) else quoted(value),
+                advice=self.callables.advice(value) if kind == "op" else "",
                 computed=value != tree.value and not isinstance(value, Operation),
             )
             self.collector.add(wrong.at(tree.span, Note("the parameter is declared here", parameter.place)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netspec.diagnostics import Collector, Diagnostic, Note, Span, spell
+from netspec.diagnostics import Collector, Diagnostic, Note, Severity, Span, spell
 from netspec.language.callables import Callables
 from netspec.language.load_steps import StepLoader
 from netspec.language.names import check_name, named_entries
@@ -16,7 +16,7 @@ from netspec.language.resolve import Resolver
 from netspec.language.sections import BlockSection
 from netspec.language.steps import Body
 from netspec.language.tree import Tree
-from netspec.language.validation import UnknownKey, WrongValue, quoted, validated
+from netspec.language.validation import Empty, UnknownKey, WrongValue, quoted, validated
 from netspec.ops.catalogue import known
 
 TYPE_WORDS: Mapping[str, str] = {
@@ -68,6 +68,38 @@ class DuplicateBlock(Diagnostic):
     @property
     def help(self) -> str:
         return "give one of the two another name"
+
+
+class TypeMisspelt(Diagnostic):
+    """A parameter whose default is a text that was likely meant as its type."""
+
+    code = "NS259"
+    severity = Severity.WARNING
+    message = "the parameter {name} has the text {word} as its default"
+
+    name: str
+    word: str
+    meant: str
+
+    @property
+    def help(self) -> str:
+        return "write {meant} to make it required, {expected}; put quotes around it if it is a text"
+
+    @property
+    def expected(self) -> str:
+        return TYPE_WORDS[self.meant]
+
+
+_LIKE_TYPES: Mapping[str, str] = {
+    **{word: word for word in TYPE_WORDS},
+    **dict.fromkeys(("integer",), "int"),
+    **dict.fromkeys(("number", "real", "double", "float32", "float64"), "float"),
+    **dict.fromkeys(("boolean",), "bool"),
+    **dict.fromkeys(("string",), "str"),
+    **dict.fromkeys(("array", "tuple", "ints", "integers", "floats", "numbers", "strings", "lists"), "list"),
+    **dict.fromkeys(("operation", "operator", "module"), "op"),
+}
+"""Words that other languages have for the types, in small letters."""
 
 
 class BlockParameter:
@@ -130,14 +162,29 @@ def declare_blocks(tree: Tree, callables: Callables, collector: Collector) -> li
             collector.add(DuplicateBlock(name=name).at(place, Note("the other is here", other.place)))
         section = validated(BlockSection, f"the block {spell(name)}", item, item.value, collector)
         block.broken = section is None or known(name)
+        if section is not None and section.outputs in ([], {}):
+            place = item.key_span("outputs")
+            collector.add(Empty(section=f"outputs of {spell(name)}", example="outputs: [conv]", span=place))
         for parameter, written in named_entries(item, "params", "a parameter", collector):
             word = written.value if isinstance(written.value, str) and written.value in TYPE_WORDS else None
-            block.parameters[parameter] = BlockParameter(
-                item.find(("params",)).key_span(parameter), word, written
-            )
+            place = item.find(("params",)).key_span(parameter)
+            block.parameters[parameter] = BlockParameter(place, word, written)
+            meant = None if word is not None else _type_meant(written, callables)
+            if meant is not None:
+                misspelt = TypeMisspelt(name=spell(parameter), word=spell(written.value), meant=meant)
+                collector.add(misspelt.at(written.span))
         block.inputs = _inputs(block, collector) if section is not None else None
         declared.append(block)
     return declared
+
+
+def _type_meant(written: Tree, callables: Callables) -> str | None:
+    """The type that a default may be meant for: a word without quotes that names one elsewhere."""
+    value = written.value
+    if not isinstance(value, str) or written.source.text[written.start] in "'\"":
+        return None
+    word = value.partition("[")[0]  # as in list[int]
+    return None if value in callables.blocks or known(value) else _LIKE_TYPES.get(word.lower())
 
 
 def _inputs(block: Block, collector: Collector) -> Mapping[str, Span] | None:

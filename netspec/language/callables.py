@@ -21,9 +21,12 @@ class UnknownOperation(Diagnostic):
 
     name: str
     suggestion: str | None
+    written: bool = False  # by netspec, into a file: there was such an operation
 
     @property
     def help(self) -> str:
+        if self.written:
+            return "if it comes from a plugin, name that with --plugin; an older netspec may lack it too"
         if self.suggestion and "(" in self.name:
             return "arguments follow a colon, as in Conv2d: {{out_channels: 8, kernel_size: 3}}"
         return "did you mean {suggestion}?" if self.suggestion else "netspec ops lists them all"
@@ -50,6 +53,10 @@ class Callables:
         """Whether `name` is the name of something, or near one."""
         meant = self.meant(name)
         return meant in self.blocks or known(meant) or offered(meant)
+
+    def advice(self, value: object) -> str:
+        """What a value that should be an operation may be meant for; empty where it is nothing near one."""
+        return f"did you mean {self.meant(value)}?" if isinstance(value, str) and self.means(value) else ""
 
     def arguments(self, name: str) -> Collection[str]:
         """The arguments of what is meant by a name."""

@@ -51,11 +51,17 @@ class SharedUnlike(Diagnostic):
     def help(self) -> str:
         if self.block:
             return "instances that share their weights are of one block, and made of the same layers"
-        return "a shared layer is the same operation with the same arguments, on inputs of the same channels"
+        return (
+            "a shared layer is the same operation with the same arguments, on inputs of the same channels, "
+            "and of the same sizes where its module depends on them"
+        )
 
 
 class Aborted(Exception):
-    """Elaboration ends here: what comes after would only take time. The reason is collected."""
+    """Elaboration ends here: what comes after would only take time.
+
+    The reason is collected, or is the exception's argument where it is not about the step that is taken.
+    """
 
 
 class Beside(NamedTuple):
@@ -143,9 +149,7 @@ class Calls:
             reason = f"it is {spell(type(node.op).__name__)}, the other is {spell(type(other.op).__name__)}"
         elif other.op != node.op:
             reason = "their arguments differ"
-        elif _kinds(other) != _kinds(node) or (
-            other.op.weights(*other.input_types) != node.op.weights(*node.input_types)
-        ):
+        elif _kinds(other) != _kinds(node) or not _made_alike(other, node):
             reason = f"its input is {node.inputs[0].type}, the other's {other.inputs[0].type}"
         if not reason:
             return other.owner
@@ -165,6 +169,14 @@ class Calls:
         for node in self.nodes[len(self._index) :]:
             self._index[node.name] = node
         return self._index
+
+
+def _made_alike(one: Node, other: Node) -> bool:
+    """Whether two layers of equal operations have the same weights, and modules of the same sizes."""
+    types, others = one.input_types, other.input_types
+    return one.op.weights(*types) == other.op.weights(*others) and one.op.held(*types) == other.op.held(
+        *others
+    )
 
 
 def _kinds(node: Node) -> list[tuple[DType, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from netspec.diagnostics import Collector, Diagnostic
 from netspec.ir.dim import Bounds
@@ -15,12 +15,15 @@ from netspec.language.load_steps import StepLoader
 from netspec.language.names import check_name
 from netspec.language.naming import name_steps
 from netspec.language.outputs import Output, load_outputs
-from netspec.language.parameters import Parameters, load_parameters
+from netspec.language.parameters import Parameters, load_parameters, report_taken
 from netspec.language.resolve import Resolver
 from netspec.language.sections import FileSection, InputSection
 from netspec.language.steps import Body
 from netspec.language.tree import Tree
-from netspec.language.validation import WrongValue, first_line, quoted, validated
+from netspec.language.validation import Empty, WrongValue, first_line, quoted, validated
+
+if TYPE_CHECKING:
+    from netspec.language.training.loading import Planned
 
 MINIMAL = """\
 for example
@@ -28,20 +31,6 @@ netspec: 1
 inputs: {image: [batch, 784]}
 layers:
   - Linear: {out_features: 10}"""
-
-
-class Empty(Diagnostic):
-    """A section without anything in it."""
-
-    code = "NS208"
-    message = "{section} is empty"
-
-    section: str
-    example: str
-
-    @property
-    def help(self) -> str:
-        return "for example {example}"
 
 
 class NoSpecName(Diagnostic):
@@ -75,6 +64,7 @@ class Document(NamedTuple):
     body: Body
     outputs: tuple[Output, ...] | None
     complete: bool
+    training: Planned | None
 
 
 def load(
@@ -82,10 +72,10 @@ def load(
 ) -> Document | None:
     """The document of a spec file, its parameters set by one of its variants, and then by `overrides`.
 
-    `overrides` is text by name, as on a command line.
+    `overrides` is text by name, as on a command line; names that begin with `train` are of that section.
 
-    Errors: NS201 to NS211, NS219, NS220, NS225 to NS227, NS234 to NS242 and NS254 to NS256, into the
-    collector; None where nothing can be made of the file.
+    Errors: NS201 to NS211, NS219, NS220, NS225 to NS227, NS234 to NS242, NS254 to NS256 and NS400 to NS404,
+    into the collector; None where nothing can be made of the file.
     """
     if not isinstance(tree.value, dict):
         got = quoted(tree.value)
@@ -93,10 +83,13 @@ def load(
         collector.add(fault.at(tree.span))
         return None
     validated(FileSection, "a spec", tree, {**tree.value, **_emptied(tree, collector)}, collector)
-    parameters = load_parameters(tree, overrides, collector, variant)
+    of_training = {name: text for name, text in overrides.items() if name.partition(".")[0] == "train"}
+    own = {name: text for name, text in overrides.items() if name not in of_training}
+    parameters = load_parameters(tree, own, collector, variant)
     resolver = Resolver(parameters.values, {}, collector, complete=parameters.complete)
     inputs = load_inputs(tree, resolver, collector)
     bounds = load_bounds(tree, inputs, resolver, collector)
+    report_taken(tree, parameters.values, bounds, collector)
     preprocess = load_preprocess(tree, inputs, bounds, resolver, collector)
     callables = _callables(tree, collector)
     layers = tree.entries.get("layers")
@@ -104,11 +97,25 @@ def load(
     places = tree.find(("inputs",))
     name_steps(body, {name: places.key_span(name) for name in inputs}, callables, collector)
     outputs = load_outputs(tree, resolver, collector)
+    training = _training(tree, of_training, resolver, collector)
     name = _network_name(tree, collector)
     if variant is not None and parameters.complete:
         name = variant if name in variant else f"{name}_{variant}"
     complete = bool(inputs) and bool(body.steps) and body.complete
-    return Document(tree, name, inputs, preprocess, bounds, parameters, callables, body, outputs, complete)
+    return Document(
+        tree, name, inputs, preprocess, bounds, parameters, callables, body, outputs, complete, training
+    )
+
+
+def _training(
+    tree: Tree, settings: Mapping[str, str], resolver: Resolver, collector: Collector
+) -> Planned | None:
+    """What the file's `train` says; None, and nothing is loaded for it, where there is none."""
+    if "train" not in tree.entries and not settings:
+        return None
+    from netspec.language.training.loading import load_training
+
+    return load_training(tree, settings, resolver, collector)
 
 
 def _callables(tree: Tree, collector: Collector) -> Callables:

@@ -12,7 +12,7 @@ from netspec.diagnostics import Collector, Diagnostic, Severity, Span
 from netspec.ir.dim import symbol
 from netspec.ir.graph import Graph, GraphInput, GraphOutput, Value
 from netspec.ir.tensor import UNKNOWN_TYPE, DType, Shape, TensorType
-from netspec.language.calls import Aborted, Calls
+from netspec.language.calls import NODE_LIMIT, Aborted, Calls
 from netspec.language.document import Document
 from netspec.language.infer import Inference
 from netspec.language.outputs import OutputResolver
@@ -20,9 +20,11 @@ from netspec.language.references import Layer
 from netspec.language.rooms import Room
 from netspec.language.sections import InputSection
 from netspec.language.siblings import Siblings, plan_of
+from netspec.language.steps import every_call
 from netspec.language.walk import Walker
 
 if TYPE_CHECKING:
+    from netspec.ir.training import Training
     from netspec.language.initialisation import Drawing
 
 RECURSION_LIMIT = 20_000
@@ -65,6 +67,23 @@ class UnusedBlock(Diagnostic):
     name: str
 
 
+class UnreadInput(Diagnostic):
+    """An input of a block that no step of it reads, in any of its instances."""
+
+    code = "NS260"
+    message = "no step of {block} reads its input {name}"
+    severity = Severity.WARNING
+
+    block: str
+    name: str
+
+    @property
+    def help(self) -> str:
+        if self.name == "in":
+            return "write inputs: [] if the block needs none"
+        return "remove it from the block's inputs, or read it with from: {name}"
+
+
 class _Elaborator:
     """Makes the graph of one document; everything wrong goes to the collector."""
 
@@ -75,7 +94,7 @@ class _Elaborator:
         self.room = self._room()
         self.drawing = self._drawing()
         self.calls = Calls(self.inference, self.drawing, collector)
-        self.walker = Walker(document.callables, self.calls, Siblings(collector), collector)
+        self.walker = Walker(document.callables, self.calls, Siblings(collector), self._excess, collector)
 
     def graph(self) -> Graph | None:
         """The whole graph; only complete when nothing was collected that is an error."""
@@ -85,9 +104,12 @@ class _Elaborator:
         try:
             with _deep_recursion():
                 last = self.walker.body(document.body, self.room, previous)
-        except Aborted:
+        except Aborted as aborted:
+            self.collector.add(*aborted.args)
             return None
+        self._check_left_out()
         outputs = tuple(self._outputs(last))
+        training = self._training(inputs, outputs)
         self.inference.check_declared(self._places_of_dims())
         if self.collector.failed:
             return None
@@ -103,7 +125,28 @@ class _Elaborator:
             self.inference.bounds,
             self._resolved(),
             tuple(self.walker.scopes),
+            training,
         )
+
+    def _training(self, inputs: tuple[GraphInput, ...], outputs: tuple[GraphOutput, ...]) -> Training | None:
+        """What the file's `train` says, held against the network; None where there is none."""
+        planned, asked = self.document.training, self.document.outputs
+        if planned is None or len(outputs) < (1 if not asked else len(asked)):
+            return None
+        from netspec.language.training.fitting import fitted
+
+        return fitted(planned, inputs, outputs, self.calls.nodes, self.inference.bounds, self.collector)
+
+    def _excess(self) -> Span | None:
+        """The step with which there are sure to be too many layers; None where no count says so."""
+        from netspec.language.counting import Counting
+
+        counting, layers = Counting(self.document.callables), 0
+        for step in self.document.body:
+            layers += counting.step(step, self.document.parameters.values)
+            if layers > NODE_LIMIT:
+                return step.span_of("repeat")
+        return None
 
     def _resolved(self) -> dict[str, Any]:
         """The spec as plain data that stands alone: its parameters set, the blocks of other files inside."""
@@ -111,6 +154,8 @@ class _Elaborator:
         resolved = {**document.tree.value, "netspec": 1, "name": document.name}
         for key in ("$schema", "use", "variants"):
             resolved.pop(key, None)
+        if document.training is not None:
+            resolved["train"] = document.training.written
         if document.parameters.values:
             resolved["params"] = {name: _escaped(value) for name, value in document.parameters.values.items()}
         named = self._blocks(resolved["layers"], dict(document.parameters.values))
@@ -229,6 +274,7 @@ class _Elaborator:
                 needed.update(value.name for value in node.inputs)
             else:
                 self.collector.add(UnusedLayer(name=node.name).at(node.span))
+        self._check_inputs_of_blocks()
         written = self.document.tree.value
         named = self._blocks(*(written.get(key) for key in ("layers", "params", "variants")))
         for name, block in self.document.callables.blocks.items():
@@ -236,6 +282,32 @@ class _Elaborator:
                 self.collector.add(UnusedBlock(name=name).at(block.place))
 
 
+    def _check_left_out(self) -> None:
+        """Check what is written in steps that were never taken, of the file and its blocks."""
+        walker, blocks = self.walker, self.document.callables.blocks
+        bodies = (self.document.body, *(blocks[name].body for name in sorted(walker.used)))
+        left_out = [step for body in bodies for step in every_call(body) if id(step) not in walker.taken]
+        if left_out:
+            from netspec.language.left_out import LeftOut
+
+            checks = LeftOut(self.document.callables, self.inference.bounds, self.collector)
+            for step in left_out:
+                checks.check(step, named=id(step) in walker.left_out)
+
+    def _check_inputs_of_blocks(self) -> None:
+        """Report inputs that no instance of a block reads, and no step that may be left out names."""
+        for name, unread in self.walker.instances.unread.items():
+            block = self.document.callables.blocks[name]
+            written = block.tree.value
+            texts = _texts([written.get("layers"), written.get("outputs")]) if unread else ()
+            named = {word for text in texts for word in _WORD.findall(text)}
+            for own in block.arguments:
+                if own in unread - named:
+                    place = block.place if block.inputs is None else block.inputs[own]
+                    self.collector.add(UnreadInput(block=name, name=own).at(place))
+
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CAPITALISED = re.compile(r"[A-Z][A-Za-z0-9_]*")
 
 

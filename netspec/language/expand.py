@@ -22,7 +22,7 @@ def expand(graph: Graph) -> dict[str, Any]:
     """The spec of a graph as plain data: every layer a step of its own, under its name in the graph.
 
     What is made of it has the same names, weights and hash. Initialisation, preprocessing, labels, bounds of
-    dimensions, shared and computed weights come along.
+    dimensions, shared and computed weights come along, and how it is trained.
     """
     spec: dict[str, Any] = {"netspec": VERSION, "name": graph.name}
     spec["inputs"] = {item.name: _input(item) for item in graph.inputs}
@@ -31,6 +31,10 @@ def expand(graph: Graph) -> dict[str, Any]:
         spec["dims"] = dims
     spec["layers"] = list(_steps(graph)) or [{"Identity": {}, "if": False}]  # a spec has a step
     spec["outputs"] = {output.name: _output(output) for output in graph.outputs}
+    if graph.training is not None:
+        from netspec.language.training.writing import written
+
+        spec["train"] = written(graph.training, graph.outputs[0].name)
     return spec
 
 
@@ -133,23 +137,23 @@ def expanded_yaml(spec: Mapping[str, Any]) -> Iterator[str]:
                 yield from _yaml_step(step)
         elif isinstance(value, dict):
             yield f"{key}:"
-            yield from (f"  {_yaml(name)}: {_yaml(item)}" for name, item in value.items())
+            yield from (f"  {flow(name)}: {flow(item)}" for name, item in value.items())
         else:
-            yield f"{key}: {_yaml(value)}"
+            yield f"{key}: {flow(value)}"
 
 
 def _yaml_step(step: Mapping[str, Any]) -> Iterator[str]:
     for number, (key, value) in enumerate(step.items()):
         bare = number == 0 and value == {}
-        yield f"  {'- ' if number == 0 else '  '}{_yaml(key)}:" + ("" if bare else f" {_yaml(value)}")
+        yield f"  {'- ' if number == 0 else '  '}{flow(key)}:" + ("" if bare else f" {flow(value)}")
 
 
-def _yaml(value: Any) -> str:
+def flow(value: Any) -> str:
     """A value in YAML's flow style, which for numbers and nested values is JSON's."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_yaml(key)}: {_yaml(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_yaml, value)) + "]"
+        return "[" + ", ".join(map(flow, value)) + "]"
     if isinstance(value, str) and PLAIN.fullmatch(value) and value not in WORDS:
         return value
     return json.dumps(value)

@@ -24,6 +24,7 @@ class WrongInputs(Diagnostic):
     too_many: bool
     giver: str = "`from`"
     inputs: tuple[str, ...] = ()
+    nothing: str = ""  # a path whose * stands for no number
 
     @property
     def given_words(self) -> str:
@@ -31,6 +32,8 @@ class WrongInputs(Diagnostic):
 
     @property
     def help(self) -> str:
+        if self.nothing:
+            return "{nothing} stands for nothing here: its loop or repetition is taken 0 times"
         if self.too_many:
             return "combine them first, with Add or Concat"
         if len(self.inputs) > 1:
@@ -116,7 +119,8 @@ class Flow:
             return None
         else:
             references = [(path, item.span) for path, item in zip(given, entry.value.items, strict=True)]
-        values = [value for path, place in references for value in self.find_all(path, place, previous)]
+        lists = [(path, self.find_all(path, place, previous)) for path, place in references]
+        values = [value for _, found in lists for value in found]
         most, least = len(callee.arguments), len(callee.arguments) - callee.optional
         if len(values) < least or (len(values) > most and not callee.variadic):
             wrong = WrongInputs(
@@ -125,6 +129,7 @@ class Flow:
                 given=len(values),
                 too_many=len(values) > most,
                 inputs=callee.arguments,
+                nothing=next((path for path, found in lists if not found), "") if len(values) < least else "",
             )
             self.collector.add(wrong.at(step.span_of("from")))
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,6 +67,13 @@ class Instances:
         self.collector = collector
         self._inside: list[str] = []  # names of the blocks around the current step
         self._made: dict[str, Made] = {}  # every instance, by its name
+        self._read: list[set[str]] = []  # names of the values that steps read, for each of the blocks around
+        self.unread: dict[str, set[str]] = {}  # inputs that no instance reads unnamed, by the block's name
+
+    def read(self, values: Iterable[Value]) -> None:
+        """Remember what a step reads."""
+        if self._read:
+            self._read[-1].update([value.name for value in values])
 
     def add(
         self, name: str, block: Block, meant: Operation, sources: Sources, site: Site, shares: Layer | None
@@ -111,13 +119,19 @@ class Instances:
         start = len(self.walker.calls.nodes)
         self.walker.scopes.append(Scope(name, "block", site.place))
         first = sources.values[0] if len(inputs) == 1 else None
+        self._read.append(set())
         last = self.walker.body(block.body, room, first)
+        read = self._read.pop()
         ports, known = self._ports(block, room, last)
         value = next(iter(ports.values()), last) if block.outputs is not None else last
         if value is None and known:
             self.collector.add(NothingGiven(name=block.name, span=block.place))
         named = dict(zip(block.arguments, sources.values, strict=True))
         outputs = ports or ({"output": value} if value is not None else {})
+        read.update(given.name for given in outputs.values())
+        # One of several inputs is only read by its name; for these the text of the block tells.
+        unread = {own for own, given in named.items() if len(named) > 1 or given.name not in read}
+        self.unread[block.name] = unread & self.unread.get(block.name, unread)
         nodes = range(start, len(self.walker.calls.nodes))
         made = Made(name, nodes, tuple(sources.values), tuple(outputs.values()))
         shared = self._share(made, block, shares, site.place) if shares is not None else None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from netspec.diagnostics import Collector, Diagnostic, DiagnosticError, Note, Source, Span, nearest, spell
 from netspec.ir.dim import UNKNOWN
 from netspec.language.names import named_entries
+from netspec.language.references import DuplicateName
 from netspec.language.resolve import Resolver
 from netspec.language.tree import Tree
 from netspec.language.validation import WrongValue, quoted
@@ -151,6 +152,31 @@ def load_parameters(
     section = next((key for key in tree.entries if nearest(key, ("params",)) or key == "params"), None)
     complete = section is None or isinstance(tree.value[section], dict)
     return Parameters(values, complete and section in (None, "params"))
+
+
+def report_taken(
+    tree: Tree, parameters: Iterable[str], dimensions: Collection[str], collector: Collector
+) -> None:
+    """NS211 for every parameter with the name of an input or a dimension: of which would `$name` speak?"""
+    inputs = tree.find(("inputs",))
+    for name in parameters:
+        if name in inputs.entries:
+            other = Note("an input has this name", inputs.key_span(name))
+        elif name in dimensions:
+            other = Note("a dimension has this name", _place_of_dimension(name, tree))
+        else:
+            continue
+        duplicate = DuplicateName(name=spell(name))
+        collector.add(duplicate.at(tree.find(("params",)).key_span(name), other))
+
+
+def _place_of_dimension(name: str, tree: Tree) -> Span:
+    """Where an input's shape first names a dimension; the section where an expression gives the shape."""
+    for entry in tree.find(("inputs",)).entries.values():
+        for size in entry.value.find(("shape",)).items:
+            if size.value == name:
+                return size.span
+    return tree.key_span("inputs")
 
 
 def _variants(tree: Tree, collector: Collector, variant: str | None) -> dict[str, dict[str, Tree]]:

@@ -88,19 +88,10 @@ class Examination(NamedTuple):
                 problem = f"gives images of {axis} {length}, but the input has {axis} {declared}"
                 yield self._misfit("resize", problem, advice)
                 return
-            if isinstance(declared, str) and not _admits(self.bounds[declared], length):
+            if isinstance(declared, str) and not self.bounds[declared].admits(length):
                 problem = f"gives images of {axis} {length}, which dims does not allow for {declared}"
                 yield self._misfit("resize", problem)
                 return
-
-
-def _admits(bounds: Bounds, length: int) -> bool:
-    greatest = bounds.greatest
-    return (
-        bounds.least <= length
-        and length % bounds.multiple_of == 0
-        and (greatest is None or length <= greatest)
-    )
 
 
 def numbers(value: float | list[float] | None) -> tuple[float, ...] | None:

@@ -51,12 +51,21 @@ class UnknownReference(Diagnostic):
 
 
 class ForwardReference(Diagnostic):
-    """A name of a step that comes later, or of the step itself."""
+    """A name of a step that comes later, of the step itself, or of one around it."""
 
     code = "NS213"
-    message = "{name} comes later: a step reads what is above it"
+    message = "{name} {why}: a step reads what is above it"
 
     name: str
+    inside: bool = False  # the step that reads it is it, or part of it
+
+    @property
+    def why(self) -> str:
+        return "is this very step, or one around it" if self.inside else "comes later"
+
+    @property
+    def help(self) -> str:
+        return "write prev for what the step before gives" if self.inside else ""
 
 
 class NotNumbered(Diagnostic):
@@ -208,8 +217,9 @@ class Names:
             if found.absent and found.value is None:
                 raise DiagnosticError(NotTaken(name=spell(path), reason=found.absent).at(span))
             if found.value is None and found.complete:
-                note = Note("it is here", found.span)
-                raise DiagnosticError(ForwardReference(name=spell(path), span=span, notes=(note,)))
+                note = Note("it is here", found.span)  # it is not at its end, so that this step is part of it
+                unfinished = ForwardReference(name=spell(path), inside=True, span=span, notes=(note,))
+                raise DiagnosticError(unfinished)
             return found.value
         return found
 
@@ -274,8 +284,11 @@ class Names:
         for scope in scopes:
             for name in (path, first):
                 if name in scope._later:
-                    note = Note("it is here", scope._later[name])
-                    raise DiagnosticError(ForwardReference(name=spell(name), span=span, notes=(note,)))
+                    place = scope._later[name]
+                    # What begins above and is not there yet has not ended.
+                    inside = place.source is span.source and place.start < span.start
+                    missing = ForwardReference(name=spell(name), inside=inside, span=span)
+                    raise DiagnosticError(missing.at(span, Note("it is here", place)))
         if all(scope._complete for scope in scopes):
             known = [name for scope in scopes for name in scope.layers]
             suggestion = nearest(first, [*known, "prev"])

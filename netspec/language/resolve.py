@@ -73,6 +73,17 @@ class Resolver:
             return UNKNOWN
 
 
+class Unevaluated(Resolver):
+    """Leaves every expression without a value; only its spelling is checked."""
+
+    def _evaluated(self, tree: Tree, how: Callable[..., Any]) -> Any:
+        try:
+            _parsed(tree.value)
+        except ExpressionFault as fault:
+            self.collector.add(fault.diagnostic.at(tree.scalar_span(fault.start, fault.end)))
+        return UNKNOWN
+
+
 @cache
 def _parsed(text: str) -> Expression:
     """An expression is read once, however many instances of a block evaluate it."""

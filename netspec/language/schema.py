@@ -27,6 +27,7 @@ from netspec.language.schema_forms import (
 )
 from netspec.language.schema_operations import operations
 from netspec.language.schema_steps import steps
+from netspec.language.schema_training import training
 from netspec.language.sections import (
     VERSION,
     BlockSection,
@@ -88,6 +89,8 @@ def schema() -> Schema:
     file["layers"] |= listed(ref("step"), least=1)
     by_name = named(either(ref("reference"), ref("output")), least=1)
     file["outputs"] = either(_listed_outputs(1), by_name, NULL, like=file["outputs"])
+    of_operations = operations()
+    file["train"] = either(ref("train"), like=file["train"])
     return {
         "$schema": DRAFT,
         "title": TITLE,
@@ -99,7 +102,8 @@ def schema() -> Schema:
             "output": _output(),
             "block": _block(),
             **steps(),
-            **operations(),
+            **training(of_operations),
+            **of_operations,
         },
     }
 

@@ -149,6 +149,7 @@ class FileSection(Section):
     outputs: Annotated[
         list[Any] | dict[str, Any], Expected("a list of layers, or a mapping from names to layers")
     ] | (None) = Field(None, description="What the network gives; left out, the last layer.")
+    train: Any = Field(None, description="How the network is trained: on what, by which optimizer, how long.")
     schema_: Annotated[str, Expected("the address of a JSON Schema")] | None = Field(
         None, alias="$schema", description="Where editors find the schema of a JSON spec; netspec ignores it."
     )

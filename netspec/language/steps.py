@@ -164,3 +164,21 @@ class Loop(Step):
         super().__init__(place, tree, section, broken=broken)
         self.do = do
         self.between = between
+
+
+def every_call(body: Body) -> Iterator[Call]:
+    """The calls of a body and of all steps inside its steps, as they are written."""
+    for step in body:
+        if isinstance(step, Call):
+            yield step
+        elif isinstance(step, Branches):
+            for branch in step.branches:
+                yield from every_call(branch.body)
+            if step.merge is not None:
+                yield step.merge
+        elif isinstance(step, Choice):
+            yield from every_call(step.then)
+            yield from every_call(step.otherwise)
+        elif isinstance(step, Loop):
+            yield from every_call(step.do)
+            yield from every_call(step.between)

@@ -51,6 +51,20 @@ class MissingKey(Diagnostic):
         return "for example {example}" if self.example else ""
 
 
+class Empty(Diagnostic):
+    """A section without anything in it."""
+
+    code = "NS208"
+    message = "{section} is empty"
+
+    section: str
+    example: str
+
+    @property
+    def help(self) -> str:
+        return "for example {example}"
+
+
 class WrongValue(Advised):
     """A value of the wrong kind, or out of its range. `got` is empty where nothing is written."""
 

@@ -26,6 +26,8 @@ from netspec.ops.base import Op
 
 IDLE_LIMIT = 50_000  # steps that add no layer, beyond ten for each that does
 
+LOOK_LIMIT = 5_000  # steps after which it is worth to count whether there will be too many layers
+
 NOT_TAKEN = "the `if` around it does not hold"
 NO_TIMES = "the step is repeated 0 times"
 NO_ITERATION = "its loop has no iteration"
@@ -47,7 +49,14 @@ class TooManySteps(Diagnostic):
 class Walker:
     """Takes the steps of bodies in rooms, and collects nodes and scopes on the way."""
 
-    def __init__(self, callables: Callables, calls: Calls, siblings: Siblings, collector: Collector) -> None:
+    def __init__(
+        self,
+        callables: Callables,
+        calls: Calls,
+        siblings: Siblings,
+        excess: Callable[[], Span | None],
+        collector: Collector,
+    ) -> None:
         self.callables = callables
         self.calls = calls
         self.siblings = siblings
@@ -55,10 +64,13 @@ class Walker:
         self.binder = Binder(callables, collector)
         self.scopes: list[Scope] = []
         self.used: set[str] = set()  # names of the blocks
+        self.taken: set[int] = set()  # the calls that were taken somewhere, by their id
+        self.left_out: set[int] = set()  # those that a condition or repetition left out somewhere
         self.complete = True  # false after an error: what some step gives is then unknown
         self.instances = Instances(self, collector)
         self._constant: dict[int, bool] = {}  # whether a call's arguments hold no expression
-        self._taken = 0
+        self._count_of_steps = 0
+        self._excess = excess  # where the step is with which there are sure to be too many layers
 
     def body(self, body: Body, room: Room, previous: Value | None) -> Value | None:
         """Take the steps of a body; what the last one gives."""
@@ -79,11 +91,15 @@ class Walker:
 
     def _count(self, step: Step) -> None:
         """Give up where steps unfold without an end in sight; after an error they add no layers."""
-        self._taken += 1
-        if self._taken > IDLE_LIMIT + 11 * len(self.calls.nodes):
+        self._count_of_steps += 1
+        if self._count_of_steps > IDLE_LIMIT + 11 * len(self.calls.nodes):
             if not self.collector.failed:
                 self.collector.add(TooManySteps(span=step.place))
             raise Aborted
+        if self._count_of_steps == LOOK_LIMIT:
+            place = None if self.collector.failed else self._excess()
+            if place is not None:
+                raise Aborted(TooManyLayers(span=place))
 
     def _layer(self, step: Step, room: Room, previous: Value | None) -> Layer:
         """What a step is called for: a layer, a scope, or with `repeat` the scope of its repetitions."""
@@ -92,6 +108,7 @@ class Walker:
         if isinstance(step, Call):
             return self._call(step, room, previous, taken, times)
         source = room.flow.source(step, previous)
+        self.instances.read([source] if source is not None else [])
         if taken is UNKNOWN or times is UNKNOWN:
             if not step.is_scope:
                 self._mark((step,), room, _hidden)
@@ -157,6 +174,9 @@ class Walker:
     ) -> Layer:
         """The layer of a call on its inputs; None where an error hides what is called, or on what."""
         meant, found = called
+        left_out = taken is not True or times == 0 or times is UNKNOWN
+        (self.left_out if left_out else self.taken).add(id(step))
+        self.instances.read(sources.values if sources is not None else ())
         beside = self.siblings.beside(step, room, block=isinstance(found, Block))
         if found is None or meant is None or sources is None or beside is None or step.broken:
             if isinstance(found, type) and meant is not None:
@@ -223,7 +243,13 @@ class Walker:
         if isinstance(value, str) and value[:1].isupper():
             return Operation(value, step.place, step.arguments, room.resolver)
         if not isinstance(value, Operation):
-            fault = WrongValue(key="a step", expected="an operation", got=quoted(value), computed=True)
+            fault = WrongValue(
+                key="a step",
+                expected="an operation",
+                got=quoted(value),
+                advice=self.callables.advice(value),
+                computed=True,
+            )
             self.collector.add(fault.at(step.place))
             return None
         if step.arguments is None or step.arguments.value in (None, {}):

@@ -14,6 +14,9 @@ from netspec.onnx_backend.reductions import reduced
 if TYPE_CHECKING:
     from netspec.onnx_backend.emitter import Emitter
 
+LARGEST_EXPONENT = {DType.FLOAT16: 15, DType.BFLOAT16: 127, DType.FLOAT32: 127, DType.FLOAT64: 1023}
+"""Of the largest finite number of each type, which is just below 2 to the next power."""
+
 
 def real_mask(graph: Emitter, mask: str, dtype: DType, *, takes_part: bool) -> str:
     """Truth values as numbers to add, 0 or -inf; `takes_part` says what true is."""
@@ -39,7 +42,8 @@ def _counted(graph: Emitter, size: Size) -> str:
 
 def over_root(graph: Emitter, x: str, width: int, dtype: DType) -> str:
     """`x` divided by the square root of `width`, which as a constant would be rounded."""
-    return graph.node("Div", x, graph.node("Sqrt", graph.constant(float(width), dtype)))
+    # A vector of one, since OpenCV takes no root of a scalar.
+    return graph.node("Div", x, graph.node("Sqrt", graph.constant([float(width)], dtype)))
 
 
 def attend(graph: Emitter, query: str, keys: str, values: str, mask: str) -> tuple[str, str]:
@@ -56,6 +60,9 @@ def attend(graph: Emitter, query: str, keys: str, values: str, mask: str) -> tup
 
 def zero_where_nothing_is_attended(graph: Emitter, y: str, mask: str, dtype: DType) -> str:
     """`y`, (*, L, V), with zeros for the queries that a mask, (*, L, S), keeps from every key."""
-    most = reduced(graph, "ReduceMax", mask, [-1], keepdims=True)
-    nothing = graph.node("Equal", most, graph.constant(float("-inf"), dtype))
+    # The largest of nothing but -inf is the lowest finite number to OpenVINO and tract: halved, every other
+    # number of a mask lies above that.
+    half = graph.node("Mul", mask, graph.constant(0.5, dtype))
+    most = reduced(graph, "ReduceMax", half, [-1], keepdims=True)
+    nothing = graph.node("Less", most, graph.constant(-(2.0 ** LARGEST_EXPONENT[dtype]), dtype))
     return graph.node("Where", nothing, graph.constant(0.0, dtype), y)

@@ -31,7 +31,8 @@ class Lowered:
     """A graph in ONNX's operations, every tensor under its final name.
 
     `weights` gives, by the name of each initializer, the layer that owns it, in the order of use.
-    `types` gives the type of every layer's output that has a name of its own.
+    `types` gives the type of every layer's output that has a name of its own, `carriers` by a value's name
+    the tensor that it is in the file: another's, where a layer passes on what it reads.
     """
 
     opset: int
@@ -39,6 +40,7 @@ class Lowered:
     constants: tuple[Constant, ...]
     weights: Mapping[str, Node]
     types: Mapping[str, TensorType]
+    carriers: Mapping[str, str]
 
 
 def lower(graph: Graph, opset: int) -> Lowered:
@@ -83,6 +85,7 @@ class _Lowering:
             tuple(self.emitter.constants.values()),
             self.weights,
             {names[tensor]: kind for tensor, kind in self.types.items()},
+            {value: names.get(tensor, tensor) for value, tensor in self.carriers.items()},
         )
 
     def _lower_layer(self, layer: Node) -> None:

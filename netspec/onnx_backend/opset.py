@@ -7,6 +7,7 @@ from functools import cache
 from netspec.diagnostics import Diagnostic, DiagnosticError
 
 DEFAULT_OPSET = 18
+BFLOAT16_OPSET = 22  # the first whose convolutions and pools take bfloat16
 OLDEST_OPSET = 17
 
 _IR_VERSIONS = {17: 8, 18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11, 24: 12, 25: 13, 26: 13}

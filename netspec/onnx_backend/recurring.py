@@ -36,6 +36,14 @@ def gates(graph: Emitter, tensors: Sequence[str], order: Sequence[int], shape: S
     return graph.node("Reshape", y, graph.constant(list(shape), DType.INT64))
 
 
+def at_rest(graph: Emitter, directions: int, batch: Size, width: int, dtype: DType) -> str:
+    """The state (directions, N, H) before the first step where none is given: zeros.
+
+    ONNX has them by itself. OpenCV forgets the batch in doing so, and tract wants it to be a number.
+    """
+    return graph.node("Expand", graph.constant(0.0, dtype), graph.shape((directions, batch, width)))
+
+
 def side_by_side(graph: Emitter, y: str, features: int, directions: int, *, batch_first: bool) -> str:
     """What every direction gives, (L, directions, N, H), as (L, N, features), or as (N, L, features)."""
     if directions == 1 and not batch_first:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,7 +75,7 @@ def _exported(op: Op, name: str, types: Sequence[TensorType], opset: int) -> Mod
         for type in types
     )
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_torchvision():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 module,
@@ -91,6 +93,21 @@ def _exported(op: Op, name: str, types: Sequence[TensorType], opset: int) -> Mod
     assert program is not None
     model: ModelProto = inliner.inline_local_functions(program.model_proto)
     return model
+
+
+@contextmanager
+def _without_torchvision() -> Iterator[None]:
+    """In here the exporter does not say that torchvision is missing, an operator a line: nothing needs it."""
+    logger = logging.getLogger("torch.onnx._internal.exporter._registration")
+
+    def other(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("torchvision is not installed")
+
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)
 
 
 class _Inlining:

@@ -169,18 +169,11 @@ class GELU(Activation):
         # Of float64, onnxruntime makes this operator from constants in float32.
         if graph.opset >= 20 and graph.type(x).dtype is not DType.FLOAT64:
             return graph.node("Gelu", x, approximate=self.approximate)
-        return self._by_erf(graph, x) if self.approximate == "none" else self._by_sigmoid(graph, x)
+        if self.approximate == "tanh":
+            return self._by_sigmoid(graph, x)
+        from netspec.onnx_backend.gelu import gelu_by_erf
 
-    def _by_erf(self, graph: Emitter, x: str) -> str:
-        """x (1 + erf(x / sqrt(2))) / 2, in the order that runtimes know and fuse.
-
-        The root is taken in the file, since no element type holds it.
-        """
-        dtype = graph.type(x).dtype
-        root = graph.node("Sqrt", graph.constant(2.0, dtype))
-        erf = graph.node("Erf", graph.node("Div", x, root))
-        product = graph.node("Mul", x, graph.node("Add", erf, graph.constant(1.0, dtype)))
-        return graph.node("Mul", product, graph.constant(0.5, dtype))
+        return gelu_by_erf(graph, x, graph.type(x).dtype, scalar=graph.type(x).rank == 0)
 
     def _by_sigmoid(self, graph: Emitter, x: str) -> str:
         """x sigmoid(2 z), since (1 + tanh(z)) / 2 is sigmoid(2 z); 2 z is x (a x^2 + b)."""

@@ -73,10 +73,19 @@ class AdaptiveAvgPool(AdaptivePool):
 
     def lower(self, graph: Emitter, x: str, weights: Weights) -> str:
         if self._is_global():
-            return graph.node("GlobalAveragePool", x)
+            return self._mean_of_all(graph, x)
         from netspec.onnx_backend.adaptive import averaged
 
         return averaged(graph, x, self._pooled(graph.type(x)).known[2:])
+
+
+    def _mean_of_all(self, graph: Emitter, x: str) -> str:
+        if len(self.output_size) < 3:
+            return graph.node("GlobalAveragePool", x)
+        from netspec.onnx_backend.reductions import reduced
+
+        # What OpenCV pools has at most two axes behind the channels.
+        return reduced(graph, "ReduceMean", x, [2, 3, 4], keepdims=True)
 
 
 class AdaptiveMaxPool(AdaptivePool):
@@ -170,7 +179,7 @@ class AdaptiveAvgPool3d(AdaptiveAvgPool):
     """Mean over as many windows as asked for, (N, C, D, H, W) -> (N, C, *output_size).
 
     Shape:   window i of n covers elements i D // n up to ceil((i + 1) D / n); null keeps an axis.
-    Source:  torch.nn.AdaptiveAvgPool3d; ONNX GlobalAveragePool-1, AveragePool-11, Gather-13, ReduceSum-13.
+    Source:  torch.nn.AdaptiveAvgPool3d; ONNX ReduceMean-13, -18, AveragePool-11, Gather-13, ReduceSum-13.
     Example: (N, 16, 8, 30, 30) -> AdaptiveAvgPool3d: {output_size: [null, 7, 7]} -> (N, 16, 8, 7, 7)
     """
 

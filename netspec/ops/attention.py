@@ -12,9 +12,9 @@ from netspec.ir.tensor import DType, Shape, TensorType, product
 from netspec.ops.arguments import Bool, Float, PositiveInt, Probability
 from netspec.ops.base import Demand, Fault, Same, Weight
 from netspec.ops.broadcasting import broadcast, need_held, need_one_type
-from netspec.ops.faults import as_declared, need_floating, need_number, need_rank
+from netspec.ops.faults import about, as_declared, need_floating, need_number, need_rank, told_of
 from netspec.ops.heads import Attending, Heads, masked
-from netspec.ops.sequences import Sequential, about, as_number, told_of
+from netspec.ops.sequences import Sequential, as_number
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,6 +59,10 @@ class MultiheadAttention(Attending, Sequential):
     need_weights: Bool = False
     average_attn_weights: Bool = True
     is_causal: Bool = False
+
+    @property
+    def kept_open(self) -> tuple[int, ...]:
+        return (3, 4) if self.need_weights else ()
 
     def ports(self, *inputs: TensorType | None) -> tuple[str, ...]:
         return ("output", "weights") if self.need_weights else ("output",)

@@ -114,11 +114,6 @@ class Op(BaseModel):
         """Names of the outputs, given the input types; the first is what the layer's name alone means."""
         return ("output",)
 
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """The symbolic dimensions that the arguments name; the torch module gets their sizes by keyword."""
-        return ()
-
     def sizes(self, *inputs: Any) -> Mapping[str, Shape]:
         """What the torch module is called with beside its inputs: sizes, by argument."""
         return {}
@@ -154,6 +149,13 @@ class Op(BaseModel):
         """Multiply-adds over the whole batch; called with the input types, then the output types."""
         return Cost()
 
+    def held(self, *inputs: Any) -> object:
+        """What `build` takes from the inputs' shapes, beside the shapes of `weights`.
+
+        A module that several layers share must be the one that each of them would make.
+        """
+        return ()
+
     # The input types -> the torch module. Imports torch inside.
     build: ClassVar[Callable[..., nn.Module]]
 
@@ -173,6 +175,15 @@ class Op(BaseModel):
         not at all. Integers that are computed are judged exactly, and need nothing here.
         """
         return None
+
+    @property
+    def kept_open(self) -> tuple[int, ...]:
+        """The inputs, by number, that are masks and make NaN of a row which is true throughout.
+
+        Verification can say nothing of NaN: it draws the first element of every row false, in all of these
+        masks, so that together they leave it open.
+        """
+        return ()
 
     def terms(self, *inputs: Any) -> Size:
         """How many elements a runtime adds one after the other, where outputs are as many as inputs (CumSum).

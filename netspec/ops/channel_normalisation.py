@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
+from netspec.ir.dim import Size
 from netspec.ir.tensor import DType, TensorType, product
 from netspec.ir.window import Window
 from netspec.ops.arguments import Bool, NonNegativeFloat, PositiveInt, Probability
@@ -77,6 +78,9 @@ class ChannelNorm(PerChannel):
             ]
             tensors.append(Weight("num_batches_tracked", (), DType.INT64, trained=False))
         return tuple(tensors)
+
+    def held(self, x: TensorType) -> Size:
+        return x.known[1]
 
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn

@@ -82,6 +82,9 @@ class Squeeze(Op):
     def window(self, x: TensorType) -> Window | None:
         return None
 
+    def held(self, x: TensorType) -> tuple[int, ...]:
+        return self._dropped(x)
+
     def build(self, x: TensorType) -> nn.Module:
         from netspec.torch_backend.movement import Squeeze as Module
 

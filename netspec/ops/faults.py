@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from netspec.diagnostics import Advised, Diagnostic, spell
 from netspec.ir.dim import Size
@@ -311,3 +312,18 @@ def padding_is_there(
     if widest > 0 and (not isinstance(size, int) or size < least):
         fault = PaddingTooWide(mode=mode, padding=widest, axis=axis, least=least, size=size, input=x)
         yield AtLeast(size, least, Fault(fault, field=field, input=0))
+
+
+@contextmanager
+def about(number: int) -> Iterator[None]:
+    """Faults that are raised in here speak of the input with this number."""
+    try:
+        yield
+    except Fault as fault:
+        raise Fault(fault.diagnostic, field=fault.field, input=number) from None
+
+
+def told_of(number: int, faults: Iterable[Fault]) -> Iterator[Fault]:
+    """The same faults, speaking of the input with this number."""
+    for fault in faults:
+        yield Fault(fault.diagnostic, field=fault.field, input=number)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from netspec.diagnostics import Diagnostic
+from netspec.ir.dim import Size
 from netspec.ir.tensor import DType, TensorType, product
 from netspec.ir.window import Window
 from netspec.ops.arguments import NonNegativeFloat, PositiveInt
@@ -87,6 +88,9 @@ class GroupNorm(PerChannel):
         channels = x.known[1]
         assert isinstance(channels, int)
         return tuple(Weight(name, (channels,), x.dtype) for name in self.parameters)
+
+    def held(self, x: TensorType) -> Size:
+        return x.known[1]
 
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn

@@ -296,7 +296,8 @@ def masked(graph: Emitter, heads: Heads, *, pairs: str, keys: str, causal: bool)
             rank = 4
     if keys:
         added = _added(graph, keys, heads.dtype)
-        parts.append(graph.node("Unsqueeze", added, graph.constant([1, 2], DType.INT64)))
+        # Not Unsqueeze, which OpenCV knows of one axis at a time.
+        parts.append(graph.node("Reshape", added, graph.constant([0, 1, 1, -1], DType.INT64)))
         rank = 4
     if not parts:
         return ""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator
 
 from netspec.diagnostics import Advised, Diagnostic
 from netspec.ir.dim import Dim, Size
-from netspec.ir.tensor import DType, TensorType, evaluate
+from netspec.ir.tensor import DType, Shape, TensorType, evaluate
 from netspec.ir.window import Window
 from netspec.ops.arguments import SIZE_LIMIT, Expected, Symbolic, listed, sized, symbols_in
 from netspec.ops.base import AtLeast, Demand, Fault, Op
@@ -182,9 +182,9 @@ class Resizing(Op):
     def _need_input(self, op: str, x: TensorType) -> None:
         need_rank(op, x, (3, 4, 5), "a batch of sequences, images or volumes (N, C, *)")
 
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        return symbols_in(*self.size) if isinstance(self.size, tuple) else symbols_in(self.size)
+    def sizes(self, x: TensorType) -> Mapping[str, Shape]:
+        symbolic = symbols_in(*self.size) if isinstance(self.size, tuple) else symbols_in(self.size)
+        return {"size": tuple(span.result for span in self._spans(x.known[2:]))} if symbolic else {}
 
     def demands(self, x: TensorType) -> Iterator[Demand]:
         op = type(self).__name__
@@ -308,11 +308,11 @@ class Resizing(Op):
             return None
         from netspec.torch_backend.resizing import interpolated
 
-        def forward(x: Any, **symbols: int) -> Any:
+        def forward(x: Any, size: tuple[int, ...] | None = None) -> Any:
             spans = self._spans(x.shape[2:])
-            sizes = [evaluate(span.result, symbols) for span in spans]
+            known = [evaluate(span.result, {}) for span in spans] if size is None else size
             held = [None if span.factor is None else single(span.factor) for span in spans]
-            return interpolated(x, sizes, held, self._mode(), bool(self._aligns()), self._smooths())
+            return interpolated(x, known, held, self._mode(), bool(self._aligns()), self._smooths())
 
         return forward
 
@@ -321,7 +321,7 @@ class Resizing(Op):
 
         return Module(
             type(self).__name__,
-            self.size,
+            None if self.sizes(x) else self.size,
             self.scale_factor,
             self._mode(),
             self._aligns(),

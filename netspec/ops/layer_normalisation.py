@@ -99,6 +99,9 @@ class TrailingNorm(Op):
     def weights(self, x: TensorType) -> tuple[Weight, ...]:
         return tuple(Weight(name, self.normalised(x), x.dtype) for name in self.parameters)
 
+    def held(self, x: TensorType) -> tuple[int, ...]:
+        return self.normalised(x)
+
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters that there are."""

@@ -13,8 +13,7 @@ from netspec.ir.window import Window
 from netspec.ops.arguments import Bool, PositiveInt
 from netspec.ops.base import Demand, Fault, Op, Same, Weight
 from netspec.ops.broadcasting import need_one_type
-from netspec.ops.faults import WrongRank, as_declared, need_floating, need_number, need_rank
-from netspec.ops.sequences import about, told_of
+from netspec.ops.faults import WrongRank, about, as_declared, need_floating, need_number, need_rank, told_of
 
 if TYPE_CHECKING:
     from torch import nn

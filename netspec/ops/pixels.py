@@ -191,7 +191,9 @@ class ChannelShuffle(Op):
         if isinstance(channels, int):
             each = channels // self.groups
             order = [group * each + place for place in range(each) for group in range(self.groups)]
-            return graph.node("Gather", x, graph.constant(order, DType.INT64), axis=1)
+            # The axis from behind: a gather of all channels on axis 1 is to OpenVINO their reversal, which it
+            # moves into the weights of a convolution behind as if it were its own inverse.
+            return graph.node("Gather", x, graph.constant(order, DType.INT64), axis=1 - len(shape))
         split = (batch, self.groups, channels // self.groups, *sizes)
         return _rearranged(graph, x, split, (0, 2, 1, *range(3, len(split))), shape)
 

@@ -171,17 +171,22 @@ class Recurrent(Sequential):
         }
 
     def lower(self, graph: Emitter, x: str, *states: str, weights: Weights) -> tuple[str, ...]:
-        from netspec.onnx_backend.recurring import joined, parted, side_by_side
+        from netspec.onnx_backend.recurring import at_rest, joined, parted, side_by_side
 
-        _, length = self.extents(graph.type(x))
+        batch, length = self.extents(graph.type(x))
+        dtype = graph.type(x).dtype
         if self.batch_first:
             x = graph.node("Transpose", x, perm=(1, 0, 2))
         count = len(self.directions)
         given = (*states, *[""] * (len(self.arguments) - 1 - len(states)))
         initial = zip(*(parted(graph, state, self.num_layers, count) for state in given), strict=True)
+        rest = ""
+        if "" in given and self.width == self.hidden_size:
+            rest = at_rest(graph, count, batch, self.hidden_size, dtype)
         final: list[tuple[str, ...]] = []
         for layer, before in enumerate(initial):
-            y, *after = self._layer(graph, layer, x, length, before, weights)
+            states = tuple(state or rest for state in before)
+            y, *after = self._layer(graph, layer, x, length, states, weights)
             final.append(tuple(after))
             batch_first = self.batch_first and layer == self.num_layers - 1
             x = side_by_side(graph, y, count * self.width, count, batch_first=batch_first)

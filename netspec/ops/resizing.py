@@ -51,7 +51,7 @@ class Upsample(Resizing):
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn
 
-        if self.symbols:
+        if self.sizes(x):
             return super().build(x)
         return nn.Upsample(
             self.size, self.scale_factor, self.mode, self.align_corners, self.recompute_scale_factor
@@ -96,7 +96,7 @@ class UpsamplingNearest2d(Resizing):
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn
 
-        return super().build(x) if self.symbols else nn.UpsamplingNearest2d(self.size, self.scale_factor)
+        return super().build(x) if self.sizes(x) else nn.UpsamplingNearest2d(self.size, self.scale_factor)
 
 
 class UpsamplingBilinear2d(Resizing):
@@ -123,7 +123,7 @@ class UpsamplingBilinear2d(Resizing):
     def build(self, x: TensorType) -> nn.Module:
         from torch import nn
 
-        return super().build(x) if self.symbols else nn.UpsamplingBilinear2d(self.size, self.scale_factor)
+        return super().build(x) if self.sizes(x) else nn.UpsamplingBilinear2d(self.size, self.scale_factor)
 
 
 OPERATIONS = (Upsample, Resize, UpsamplingNearest2d, UpsamplingBilinear2d)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from netspec.diagnostics import Diagnostic, Severity
@@ -74,18 +73,3 @@ def as_number(size: Size) -> int:
     """A size that `need_number` has found to be one."""
     assert isinstance(size, int)
     return size
-
-
-@contextmanager
-def about(number: int) -> Iterator[None]:
-    """Faults that are raised in here speak of the input with this number."""
-    try:
-        yield
-    except Fault as fault:
-        raise Fault(fault.diagnostic, field=fault.field, input=number) from None
-
-
-def told_of(number: int, faults: Iterable[Fault]) -> Iterator[Fault]:
-    """The same faults, speaking of the input with this number."""
-    for fault in faults:
-        yield Fault(fault.diagnostic, field=fault.field, input=number)

@@ -11,9 +11,9 @@ from netspec.ir.tensor import DType, Shape, TensorType
 from netspec.ops.arguments import Bool, Expected, NonNegativeFloat, PositiveInt, Probability
 from netspec.ops.base import Demand, Weight
 from netspec.ops.broadcasting import need_one_type
-from netspec.ops.faults import as_declared
+from netspec.ops.faults import about, as_declared
 from netspec.ops.heads import Attending, Heads, affine, masked
-from netspec.ops.sequences import Sequential, about, as_number
+from netspec.ops.sequences import Sequential, as_number
 
 if TYPE_CHECKING:
     from torch import nn

@@ -94,9 +94,10 @@ def _traced(part: Part) -> fx.Graph:
             outputs = step.outputs
         else:
             op, types = step.node.op, step.node.input_types
-            named = {symbol: sizes[symbol] for symbol in op.symbols}
-            for argument, shape in op.sizes(*types).items():
-                named[argument] = tuple(measured(traced, size, sizes.__getitem__) for size in shape)
+            named = {
+                argument: tuple(measured(traced, size, sizes.__getitem__) for size in shape)
+                for argument, shape in op.sizes(*types).items()
+            }
             inputs = step.node.arranged([tensors[value.name] for value in step.node.inputs], None)
             outputs = step.node.outputs
         result = traced.call_module(step.called, inputs, named)

@@ -8,14 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from netspec.ir.dim import Size
-from netspec.ir.tensor import evaluate
-
 aten = torch.ops.aten
 
 
 class Resize(nn.Module):
-    """torch.nn.functional.interpolate; the forward gets the size of each symbol in `size` by its name.
+    """torch.nn.functional.interpolate; the forward gets the `size` where the module has none.
 
     `operation` is the name under which it is printed.
     """
@@ -23,7 +20,7 @@ class Resize(nn.Module):
     def __init__(
         self,
         operation: str,
-        size: Size | tuple[Size, ...] | None,
+        size: int | tuple[int, ...] | None,
         scale_factor: float | tuple[float, ...] | None,
         mode: str,
         align_corners: bool | None,
@@ -39,15 +36,10 @@ class Resize(nn.Module):
         self.recompute_scale_factor = recompute_scale_factor
         self.antialias = antialias
 
-    def forward(self, x: Tensor, /, **symbols: int) -> Tensor:
-        size: int | list[int] | None = None
-        if isinstance(self.size, tuple):
-            size = [evaluate(item, symbols) for item in self.size]
-        elif self.size is not None:
-            size = evaluate(self.size, symbols)
+    def forward(self, x: Tensor, size: tuple[int, ...] | None = None) -> Tensor:
         return functional.interpolate(
             x,
-            size,
+            self.size if size is None else size,
             self.scale_factor,
             self.mode,
             self.align_corners,

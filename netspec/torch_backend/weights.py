@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -17,6 +16,7 @@ from netspec.files import published
 from netspec.ir.fingerprint import graph_hash
 from netspec.ir.graph import Graph
 from netspec.torch_backend.alignment import COUNTER, Wanted, shape_text
+from netspec.torch_backend.dtypes import array_of, tensor_of
 from netspec.torch_backend.parametrize import computed
 from netspec.torch_backend.weights_faults import WeightsDiagnostic
 from netspec.torch_backend.weights_file import GRAPH_KEY, ORDER_KEY
@@ -56,7 +56,7 @@ def arrays(module: nn.Module) -> dict[str, np.ndarray]:
     """
     state = {name: tensor for name, tensor in module.state_dict().items() if PARAMETRIZED not in name}
     state.update(computed(module))
-    return {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
+    return {name: array_of(tensor.detach().cpu()) for name, tensor in state.items()}
 
 
 def load(
@@ -91,12 +91,7 @@ def load(
 
 
 def _tensor(value: np.ndarray | torch.Tensor) -> torch.Tensor:
-    if isinstance(value, torch.Tensor):
-        return value.detach()
-    with warnings.catch_warnings():
-        # torch warns that it could write to a read-only array; nothing here does.
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(value)
+    return value.detach() if isinstance(value, torch.Tensor) else tensor_of(value)
 
 
 def _laid_out(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from netspec.diagnostics import Diagnostic
+from netspec.verify.certificate_schema import FORMAT
 
-FORMAT = 1  # of the JSON; raised when a field changes its meaning
 DIGITS = 4  # significant digits of an error in the JSON; more would be noise
 
 
@@ -75,12 +75,42 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerError:
-    """One layer alone: the error of its output on the oracle's input."""
+class Judged:
+    """What one engine made of a layer alone: its worst error, or why there is none."""
+
+    gate: str
+    lane: str | None
+    measured: Measurement
+    reason: str = ""  # of an infinite error: the engine refuses the layer, or gives another shape
+
+
+@dataclass(frozen=True, slots=True)
+class LayerErrors:
+    """One layer alone, cut out of the file, on the oracle's input; `line` is its place in the spec."""
 
     layer: str
-    error: float
-    bound: float
+    operation: str
+    line: int
+    judged: tuple[Judged, ...]
+
+    @property
+    def worst(self) -> Judged:
+        """The engine that comes nearest to its bound, or goes furthest beyond it."""
+        return max(self.judged, key=lambda judged: judged.measured.share)
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Why a gate failed: the first layer that is wrong by itself, the rewrites of the runtime at fault.
+
+    `layers` are several where only rewriting them together goes wrong, none where no layer does by itself.
+    """
+
+    gate: str
+    lane: str | None
+    layers: tuple[str, ...]
+    rewrites: tuple[str, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +125,10 @@ class Certificate:
     versions: Mapping[str, str]
     cases: tuple[Case, ...]
     gates: tuple[Gate, ...]
-    layers: tuple[LayerError, ...] = ()
+    layers: tuple[LayerErrors, ...] = ()
     exported_by_torch: tuple[str, ...] = ()  # layers without a lowering of their own
+    blame: Blame | None = None
+    remarks: tuple[Diagnostic, ...] = ()  # such as a device that the file was not judged on
 
     @property
     def verdict(self) -> Verdict:
@@ -111,6 +143,11 @@ class Certificate:
     def problems(self) -> tuple[Diagnostic, ...]:
         """What the gates found wrong, in their order."""
         return tuple(problem for gate in self.gates for problem in gate.problems)
+
+    @property
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """Everything to be said: problems, whose fault they are, remarks."""
+        return (*self.problems, *(self.blame.findings if self.blame else ()), *self.remarks)
 
     def to_data(self) -> dict[str, Any]:
         """The certificate as plain data, in the order in which it is written."""
@@ -133,11 +170,10 @@ class Certificate:
                 for case in self.cases
             ],
             "gates": [_gate_data(gate) for gate in self.gates],
-            "layers": [
-                {"layer": row.layer, "error": _figure(row.error), "bound": _figure(row.bound)}
-                for row in self.layers
-            ],
+            "layers": [_layer_data(row) for row in self.layers],
             "exported_by_torch": list(self.exported_by_torch),
+            "blame": None if self.blame is None else _blame_data(self.blame),
+            "remarks": [_diagnostic_data(remark) for remark in self.remarks],
         }
 
     def to_json(self) -> str:
@@ -151,19 +187,40 @@ def _gate_data(gate: Gate) -> dict[str, Any]:
         data["lane"] = gate.lane
         data["provider"] = gate.provider
     data["facts"] = dict(gate.facts)
-    data["measurements"] = []
-    for measured in gate.measurements:
-        row: dict[str, Any] = {"case": measured.case, "output": measured.output}
-        row["error"] = _figure(measured.error)
-        row["bound"] = _figure(measured.bound)
-        if measured.torch_error is not None:
-            row["torch_error"] = _figure(measured.torch_error)
-        data["measurements"].append(row)
-    data["problems"] = [
-        {"code": problem.code, "message": problem.text, "help": problem.fill(problem.help)}
-        for problem in gate.problems
-    ]
+    data["measurements"] = [_measurement_data(measured) for measured in gate.measurements]
+    data["problems"] = [_diagnostic_data(problem) for problem in gate.problems]
     return data
+
+
+def _measurement_data(measured: Measurement) -> dict[str, Any]:
+    row: dict[str, Any] = {"case": measured.case, "output": measured.output}
+    row["error"] = _figure(measured.error)
+    row["bound"] = _figure(measured.bound)
+    if measured.torch_error is not None:
+        row["torch_error"] = _figure(measured.torch_error)
+    return row
+
+
+def _layer_data(row: LayerErrors) -> dict[str, Any]:
+    judged = []
+    for entry in row.judged:
+        data = {"gate": entry.gate, "lane": entry.lane, **_measurement_data(entry.measured)}
+        judged.append(data | ({"reason": entry.reason} if entry.reason else {}))
+    return {"layer": row.layer, "operation": row.operation, "line": row.line, "measurements": judged}
+
+
+def _blame_data(blame: Blame) -> dict[str, Any]:
+    return {
+        "gate": blame.gate,
+        "lane": blame.lane,
+        "layers": list(blame.layers),
+        "rewrites": list(blame.rewrites),
+        "findings": [_diagnostic_data(finding) for finding in blame.findings],
+    }
+
+
+def _diagnostic_data(found: Diagnostic) -> dict[str, str]:
+    return {"code": found.code, "message": found.text, "help": found.fill(found.help)}
 
 
 def _figure(value: float) -> float | str:

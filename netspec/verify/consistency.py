@@ -37,14 +37,21 @@ class CheckerRefuses(Diagnostic):
 
     reason: str
 
+    @property
+    def help(self) -> str:
+        if "unsupported type: tensor(bfloat16)" not in self.reason:
+            return ""
+        return "operators take bfloat16 from opset 22 on, at the latest: --opset 22"
+
 
 class RuntimeRefuses(Diagnostic):
     """onnxruntime does not load or run the file."""
 
     code = "NS521"
-    message = "onnxruntime {version} refuses the file: {reason}"
+    message = "onnxruntime {version} ({lane}) refuses the file: {reason}"
 
     version: str
+    lane: str
     reason: str
 
     @property

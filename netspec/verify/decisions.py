@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from netspec.ir.graph import Graph, Node, Value
 from netspec.ops.base import Compared, Indexed
-from netspec.verify.tolerance import Array
-
-Mask = NDArray[np.bool_]
+from netspec.torch_backend.dtypes import array_of
+from netspec.verify.tolerance import Array, Mask
 
 
 class Answer(NamedTuple):
@@ -139,5 +137,5 @@ class Watch:
         for output, entry in self._decided.items():
             call = self._calls[entry.node.owner].index(entry.node.name)
             tensors: tuple[Tensor, ...] = self._seen[entry.node.owner][call]
-            taken[output] = tuple(tensors[place].detach().numpy() for place in entry.places)
+            taken[output] = tuple(array_of(tensors[place].detach()) for place in entry.places)
         return taken

@@ -105,19 +105,19 @@ def prepare_input(array: Array, entry: GraphInput, bounds: Mapping[str, Bounds],
     input of rank two takes images flattened.
     """
     type = entry.value.type
-    shaped = _with_axes(array, type)
+    shaped = with_axes(array, type)
     resized = entry.preprocess is not None and entry.preprocess.resize is not None
     if shaped.ndim == type.rank and type.dtype.is_floating and not (resized and shaped.ndim != 4):
         with np.errstate(over="ignore", invalid="ignore"):
             shaped = preprocess(shaped, entry.preprocess)
-    if not _fits(shaped.shape, type, bounds):
+    if not fits(shaped.shape, type, bounds):
         raise DiagnosticError(
             SamplesDoNotFit(
                 path=path,
                 input=entry.name,
                 got=str(array.shape[1:]),
                 expected=type,
-                advice=_advice(shaped, type),
+                advice=resizing_advice(shaped, type),
             )
         )
     with np.errstate(over="ignore", invalid="ignore"):
@@ -128,7 +128,7 @@ def prepare_input(array: Array, entry: GraphInput, bounds: Mapping[str, Bounds],
     return given
 
 
-def _with_axes(array: Array, type: TensorType) -> Array:
+def with_axes(array: Array, type: TensorType) -> Array:
     """The array with the axes that its shape leaves out, as far as the input's type tells which."""
     rank = type.rank
     if rank != 4:
@@ -146,7 +146,7 @@ def _with_axes(array: Array, type: TensorType) -> Array:
     return array
 
 
-def _fits(shape: tuple[int, ...], type: TensorType, bounds: Mapping[str, Bounds]) -> bool:
+def fits(shape: tuple[int, ...], type: TensorType, bounds: Mapping[str, Bounds]) -> bool:
     """Whether the axes behind the first are the type's, with every symbol at one admissible value.
 
     The first axis counts samples and is cut into batches later.
@@ -168,7 +168,8 @@ def _fits(shape: tuple[int, ...], type: TensorType, bounds: Mapping[str, Bounds]
     return True
 
 
-def _advice(shaped: Array, type: TensorType) -> str:
+def resizing_advice(shaped: Array, type: TensorType) -> str:
+    """What would make images (N, C, H, W) fit, where another size is all that is wrong with them."""
     sizes = type.known[2:]
     if shaped.ndim == type.rank == 4 and shaped.shape[1] == type.known[1]:
         if all(isinstance(size, int) for size in sizes):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +19,7 @@ import netspec
 from netspec.diagnostics import Diagnostic
 from netspec.ir.graph import Graph
 from netspec.onnx_backend.read import read_model
-from netspec.verify.certificate import Certificate, Gate, Verdict
+from netspec.verify.certificate import Blame, Certificate, Gate, LayerErrors, Verdict
 from netspec.verify.consistency import (
     Findings,
     RuntimeRefuses,
@@ -35,14 +36,22 @@ from netspec.verify.consistency import (
     refused_by_torch,
 )
 from netspec.verify.decisions import Answer
+from netspec.verify.engines import REFERENCE, lanes_of, open_file
 from netspec.verify.fitting import prepare
 from netspec.verify.inputs import Batch, batches_of, need_inputs, rounding_batches, semantic_batches
-from netspec.verify.judgement import judge_rounding, judge_semantic, judge_signal
+from netspec.verify.judgement import engine_of, failed_gate, goes_wrong, judge_rounding, judge_semantic
 from netspec.verify.oracle import Oracle
 from netspec.verify.provenance import check_hashes, check_metadata
 from netspec.verify.reference import Reference, UnevaluatedError
-from netspec.verify.runtime import LANES, Lane, RefusedError, Session
+from netspec.verify.runtime import (
+    CPU_PROVIDER,
+    Lane,
+    LaneLeftOut,
+    NotStartedError,
+    RefusedError,
+)
 from netspec.verify.samples import Samples
+from netspec.verify.signal import Signal, judge_signal
 from netspec.verify.tolerance import Array
 
 Y = TypeVar("Y")
@@ -50,8 +59,14 @@ Y = TypeVar("Y")
 Progress = Callable[[str, float], None]
 """Called with what is going on and the part of it that is done, 0 to 1."""
 
-Outputs = list[list[Array]]
-"""What an engine gave: for every batch, its outputs in the order of the graph."""
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What to say beyond the verdict: every layer's own errors even if all is well; and where files go that
+    show a fault by itself, if any are to be written."""
+
+    per_layer: bool = False
+    repro: Path | None = None
 
 
 class ReferenceRefuses(Diagnostic):
@@ -65,6 +80,24 @@ class ReferenceRefuses(Diagnostic):
     reason: str
 
 
+class NoEngine(Diagnostic):
+    """No runtime here has kernels for the element type, and the standard's definition cannot stand in."""
+
+    code = "NS546"
+    message = (
+        "nothing here runs bfloat16: onnxruntime's CPU provider has no kernels, and {lane} fails: {reason}"
+    )
+
+    lane: str
+    reason: str
+
+    @property
+    def help(self) -> str:
+        return (
+            "build it as float16, which onnxruntime runs; or run the file where you will use it and compare"
+        )
+
+
 def verify(
     path: Path,
     graph: Graph,
@@ -73,18 +106,21 @@ def verify(
     samples: Samples | None = None,
     seed: int = 0,
     file: str | None = None,
+    explanation: Explanation | None = None,
     progress: Progress | None = None,
 ) -> Certificate:
     """Judge an exported file against the graph that it claims to be.
 
     `weights` are the parameters that were exported, by name, and each initializer must equal its own; with
     None the file's own are taken, and the hashes that it carries are checked. `file` is the name that the
-    certificate gives the file, where it is not yet in its place.
+    certificate gives the file, where it is not yet in its place. With an `explanation` to give, a gate that
+    fails is followed by the search for the layer or the optimisation at fault.
     """
     need_inputs(graph)
     real = [] if samples is None else list(batches_of(graph, prepare(samples, graph), samples.name))
     batches = (*rounding_batches(graph, seed), *real)
-    verification = _Verification(path, graph, seed, batches, tuple(semantic_batches(graph, seed)), progress)
+    probes = tuple(semantic_batches(graph, seed))
+    verification = _Verification(path, graph, seed, batches, probes, progress, explanation)
     gates = verification.run(weights)
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -97,7 +133,10 @@ def verify(
         versions=versions(),
         cases=tuple(batch.case for batch in (*verification.batches, *verification.probes)),
         gates=gates,
+        layers=verification.layers,
+        blame=verification.blame,
         exported_by_torch=tuple(node.name for node in graph if not node.op.is_lowered),
+        remarks=tuple(verification.remarks),
     )
 
 
@@ -121,6 +160,11 @@ class Answers:
     exact: list[Answer]
     probes: list[Answer]
 
+    def signal(self, graph: Graph, batches: Sequence[Batch]) -> Signal:
+        """Whether the outputs say anything."""
+        rough, exact = ([answer.outputs for answer in answers] for answers in (self.torch32, self.exact))
+        return judge_signal(graph, batches, rough, exact)
+
 
 @dataclass
 class _Verification:
@@ -132,8 +176,12 @@ class _Verification:
     batches: Sequence[Batch]
     probes: Sequence[Batch]
     progress: Progress | None
+    explanation: Explanation | None
     findings: Findings = field(default_factory=Findings)
+    remarks: list[Diagnostic] = field(default_factory=list)
     opset: int = 0
+    layers: tuple[LayerErrors, ...] = ()
+    blame: Blame | None = None
 
     def run(self, weights: Mapping[str, Array] | None) -> tuple[Gate, ...]:
         parameters = self._check(weights)
@@ -141,8 +189,13 @@ class _Verification:
         if answers is None:
             others = [Gate(name, Verdict.NOT_RUN, {}) for name in ("semantic", "rounding")]
         else:
-            others = [self._semantic(parameters, answers)]
-            others += [self._rounding(lane, answers) for lane in LANES]
+            signal = answers.signal(self.graph, self.batches)
+            others = [self._semantic(parameters, answers, signal)]
+            judged = (self._rounding(lane, answers, signal) for lane in lanes_of(self.graph))
+            first, *further = (gate for gate in judged if gate is not None)
+            others += [replace(first, problems=(*first.problems, *signal.problems)), *further]
+            if self.explanation is not None:
+                self._explain(self.explanation, others, parameters, answers)
         problems = tuple(self.findings.problems)
         verdict = Verdict.FAILED if problems else Verdict.PASSED
         return (Gate("consistency", verdict, self.findings.facts, problems=problems), *others)
@@ -181,7 +234,7 @@ class _Verification:
 
         count = len(self.batches)
         try:
-            torch32 = self._each("PyTorch in float32", self.batches, asked(oracle.run))
+            torch32 = self._each(f"PyTorch in {self._element_type()}", self.batches, asked(oracle.run))
             with oracle.exactly():
                 everything = (*self.batches, *self.probes)
                 exact = self._each("PyTorch in float64", everything, asked(oracle.run_exact))
@@ -192,7 +245,12 @@ class _Verification:
             return None
         return Answers(torch32, exact[:count], exact[count:])
 
-    def _semantic(self, parameters: Mapping[str, Array], answers: Answers) -> Gate:
+    def _element_type(self) -> str:
+        """What the network computes in, for progress."""
+        floating = (value.type.dtype for node in self.graph for value in node.outputs)
+        return next((str(dtype) for dtype in floating if dtype.is_floating), "its own types")
+
+    def _semantic(self, parameters: Mapping[str, Array], answers: Answers, signal: Signal) -> Gate:
         # Mapped anew: the checks have paged the whole file in. Where they found its initializers to be the
         # parameters, bit for bit, those in memory are read and the file's pages stay out.
         model = read_model(self.path)
@@ -205,23 +263,93 @@ class _Verification:
         except UnevaluatedError as error:
             problem = ReferenceRefuses(node=error.node.name, op=error.node.op_type, reason=error.reason)
             return Gate("semantic", Verdict.FAILED, {}, problems=(problem,))
-        return judge_semantic(self.graph, self.probes, answers.probes, given)
+        return judge_semantic(self.graph, self.probes, answers.probes, given, signal)
 
-    def _rounding(self, lane: Lane, answers: Answers) -> Gate:
-        """The rounding gate on one lane; what the engine gets wrong before any rounding is inconsistent."""
-        stage = f"onnxruntime {lane.name}"
+    def _rounding(self, lane: Lane, answers: Answers, signal: Signal) -> Gate | None:
+        """The rounding gate on one lane; what the engine gets wrong before any rounding is inconsistent.
+
+        None where a device is there whose provider does not start: that is said, and proves nothing.
+        """
+        not_run = Gate("rounding", Verdict.NOT_RUN, {}, lane=lane.name, provider=lane.provider)
         try:
-            session = Session(self.path, lane)
+            session = open_file(self.path, lane)
+            stage = lane.name if lane is REFERENCE else f"onnxruntime, {lane.name}"
             results = self._each(stage, self.batches, lambda batch: list(session.run(batch.feeds)))
         except RefusedError as error:
-            self.findings.add(RuntimeRefuses(version=onnxruntime.__version__, reason=str(error)))
-            return Gate("rounding", Verdict.NOT_RUN, {}, lane=stage, provider=lane.provider)
-        if not self._shapes_agree("onnxruntime", results):
-            return Gate("rounding", Verdict.NOT_RUN, {}, lane=stage, provider=lane.provider)
-        signal = judge_signal(self.graph, [answer.outputs for answer in answers.exact])
-        return judge_rounding(self.graph, lane, self.batches, results, answers.torch32, answers.exact, signal)
+            if lane is REFERENCE:
+                unjudged = NoEngine(lane=lane.name, reason=str(error))
+                return replace(not_run, verdict=Verdict.INCONCLUSIVE, problems=(unjudged,))
+            if isinstance(error, NotStartedError) and lane.provider != CPU_PROVIDER:
+                self.remarks.append(LaneLeftOut(lane=lane.name, reason=str(error)))
+                return None
+            self._refused(lane, str(error))
+            return not_run
+        if not self._shapes_agree(engine_of(lane), results):
+            return not_run
+        gate = judge_rounding(self.graph, lane, self.batches, results, answers.torch32, answers.exact, signal)
+        if session.elsewhere:
+            nodes = {
+                "nodes on the device": session.nodes[lane.provider],
+                "nodes on the CPU": session.elsewhere,
+            }
+            return replace(gate, facts={**gate.facts, **nodes})
+        return gate
 
-    def _shapes_agree(self, engine: str, results: Outputs) -> bool:
+    def _explain(
+        self,
+        explanation: Explanation,
+        gates: Sequence[Gate],
+        parameters: Mapping[str, Array],
+        answers: Answers,
+    ) -> None:
+        """Measure every layer alone if one is at fault, or if that was asked for."""
+        failed = failed_gate(gates)
+        if failed is None and not explanation.per_layer:
+            return
+        from netspec.verify.layers import Layers
+
+        if self.progress:
+            self.progress("every layer alone", 0.0)
+        run = [lane for lane in lanes_of(self.graph) if lane.name in {gate.lane for gate in gates}]
+        layers = Layers(self.path, self.graph, parameters, run)
+        if failed is None:
+            self.layers = tuple(layer.errors for layer in layers.measure(self._typical()))
+            return
+        from netspec.verify.blame import Suspicion, blame, worst_case
+
+        lane = next((lane for lane in run if lane.name == failed.lane), None)
+        batch = worst_case(failed, self.probes if lane is None else self.batches)
+        fails = partial(self._fails, gate=failed, batch=batch, answers=answers)
+        repro = None if explanation.repro is None else (explanation.repro, self.graph.name)
+        self.blame, self.layers = blame(Suspicion(failed, batch, lane, fails), layers, repro)
+
+    def _typical(self) -> Batch:
+        """The batch on which layers are measured that are all right: normal, of two samples where it can."""
+        normal = [batch for batch in self.batches if batch.case.kind == "normal"]
+        return next((batch for batch in normal if batch.samples > 1), normal[0])
+
+    def _fails(self, lane: Lane, *, gate: Gate, batch: Batch, answers: Answers) -> bool:
+        """Whether the file, run as a lane says, is wrong on a batch by the bounds of a gate that failed."""
+        try:
+            got = open_file(self.path, lane).run(batch.feeds)
+        except RefusedError:
+            return True
+        bounds = {row.output: row.bound for row in gate.measurements if row.case == batch.case.name}
+        place = self.batches.index(batch)
+        outputs = (got, answers.torch32[place].outputs, answers.exact[place].outputs)
+        return any(
+            goes_wrong(y, y32, y64, bounds.get(output.name))
+            for output, y, y32, y64 in zip(self.graph.outputs, *outputs, strict=True)
+        )
+
+    def _refused(self, lane: Lane, reason: str) -> None:
+        """Record that a lane does not run the file; what several say in the same words is said once."""
+        known = [p for p in self.findings.problems if isinstance(p, RuntimeRefuses) and p.reason == reason]
+        if not known:
+            version = onnxruntime.__version__
+            self.findings.add(RuntimeRefuses(version=version, lane=lane.name, reason=reason))
+
+    def _shapes_agree(self, engine: str, results: Sequence[list[Array]]) -> bool:
         equal = True
         for batch, outputs in zip(self.batches, results, strict=True):
             self.findings.bound(batch.case.values)

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from netspec.diagnostics import Diagnostic
-from netspec.ir.graph import Graph, GraphOutput
+from netspec.ir.graph import Graph, Node
 from netspec.ir.tensor import DType, TensorType, evaluate
 from netspec.verify.certificate import Gate, Measurement, Verdict
-from netspec.verify.decisions import Answer, Decided, Mask, decided_outputs
+from netspec.verify.decisions import Answer, Decided, decided_outputs
 from netspec.verify.inputs import Batch, Dimensions
 from netspec.verify.runtime import Lane
+from netspec.verify.signal import Outputs, Signal, samples_of
 from netspec.verify.tolerance import (
     MEAN_TERMS,
     ROUNDING_FACTOR,
     SEMANTIC_BOUND,
     UNIT_ROUNDOFF,
-    VARIATION_BOUND,
     Array,
+    Mask,
     Rounding,
     is_integer,
     largest,
     rounding,
     rounding_bound,
     same_masks,
-    scaled_error,
-    variation,
+    scaled_errors,
 )
 
 AROUND_ONE = ("normal", "uniform", "zeros", "ones")  # kinds of inputs of magnitude 1 or less
-
-Outputs = Sequence[Sequence[Array]]
-"""What an engine gave: for every batch, its outputs in the order of the graph."""
 
 
 class FunctionDiffers(Diagnostic):
@@ -56,11 +53,9 @@ class RoundingExceeds(Diagnostic):
     """An engine's result is further from the exact one than rounding explains."""
 
     code = "NS531"
-    message = (
-        "onnxruntime ({lane}) is off by {error:.1e} in {output}, where rounding explains {bound:.1e} ({case})"
-    )
+    message = "{engine} is off by {error:.1e} in {output}, where rounding explains {bound:.1e} ({case})"
 
-    lane: str
+    engine: str
     output: str
     case: str
     error: float
@@ -103,52 +98,12 @@ class ShapesDiffer(Diagnostic):
     got: str
 
 
-class OutputsAlike(Diagnostic):
-    """An output hardly depends on the inputs, so that agreement proves nothing."""
-
-    code = "NS540"
-    message = (
-        "{output} hardly differs between inputs: by {spread:.1e} of its largest value, where "
-        "{bound:.0e} is needed to tell a right network from a wrong one"
-    )
-
-    output: str
-    spread: float
-    bound: float = VARIATION_BOUND
-
-    @property
-    def help(self) -> str:
-        return "train the network or choose another init: so far its layers let next to nothing through"
-
-
-class OutputsVanish(Diagnostic):
-    """An output is zero for every input."""
-
-    code = "NS541"
-    message = "{output} is zero for every input that was tried"
-
-    output: str
-
-    @property
-    def help(self) -> str:
-        return "check the init and the activations: a ReLU behind negative biases alone is always zero"
-
-
-class OutputsNotFinite(Diagnostic):
-    """An output is NaN or infinite, so that there is nothing to compare."""
-
-    code = "NS542"
-    message = "{output} has no finite value to compare"
-
-    output: str
-
-    @property
-    def help(self) -> str:
-        return "check the weights for NaN and for values that overflow"
-
-
 def judge_semantic(
-    graph: Graph, batches: Sequence[Batch], exact: Sequence[Answer], reference: Sequence[Mapping[str, Array]]
+    graph: Graph,
+    batches: Sequence[Batch],
+    exact: Sequence[Answer],
+    reference: Sequence[Mapping[str, Array]],
+    signal: Signal,
 ) -> Gate:
     """The graph by the standard against the module, both in float64, per output and per sample."""
     dimensions = Dimensions.of(graph)
@@ -156,7 +111,9 @@ def judge_semantic(
     measured: list[Measurement] = []
     problems: list[Diagnostic] = []
     every = [answer.outputs for answer in exact]
-    typical = [_typical(_samples(output, dimensions, every, i)) for i, output in enumerate(graph.outputs)]
+    typical = [
+        typical_scale(samples_of(output, dimensions, every, i)) for i, output in enumerate(graph.outputs)
+    ]
     for batch, answer, given in zip(batches, exact, reference, strict=True):
         case = batch.case.name
         for output, y, scale in zip(graph.outputs, answer.outputs, typical, strict=True):
@@ -178,25 +135,18 @@ def judge_semantic(
                 engine = "the ONNX reference"
                 problems.append(MasksDiffer(engine=engine, output=output.name, case=case))
                 continue
-            pairs = zip(got, y, strict=True) if dimensions.counts(output.value.type) else [(got, y)]
-            error = max((scaled_error(ours, exactly, scale) for ours, exactly in pairs), default=0.0)
+            error = scaled_errors(got, y, each=dimensions.counts(output.value.type), typical=scale)
             measured.append(Measurement(case, output.name, error, SEMANTIC_BOUND))
-            if not error <= SEMANTIC_BOUND:
+            if not error <= SEMANTIC_BOUND and not signal.is_noise64(output, got, y):
                 problems.append(
                     FunctionDiffers(output=output.name, case=case, error=error, bound=SEMANTIC_BOUND)
                 )
     facts = {"samples in float64": sum(batch.samples for batch in batches)}
-    return Gate("semantic", _verdict(problems), facts, tuple(measured), tuple(problems))
+    verdict = Verdict.FAILED if problems else Verdict.INCONCLUSIVE if signal.noise else Verdict.PASSED
+    return Gate("semantic", verdict, facts, tuple(measured), tuple(problems))
 
 
-def _samples(output: GraphOutput, dimensions: Dimensions, outputs: Outputs, position: int) -> Iterator[Array]:
-    """Every sample of one output; the whole where its first axis does not count samples."""
-    for batch in outputs:
-        y = batch[position]
-        yield from y if dimensions.counts(output.value.type) else [y]
-
-
-def _typical(samples: Iterable[Array]) -> float:
+def typical_scale(samples: Iterable[Array]) -> float:
     """max|y| of the sample in the middle, by it; of two the fainter, so that large inputs do not decide."""
     scales = sorted(largest(y, np.isfinite(y)) for y in samples)
     return scales[(len(scales) - 1) // 2] if scales else 0.0
@@ -209,7 +159,7 @@ def judge_rounding(
     got: Outputs,
     torch32: Sequence[Answer],
     exact: Sequence[Answer],
-    inconclusive: Sequence[Diagnostic],
+    signal: Signal,
 ) -> Gate:
     """An engine's float32 results against float64, beside torch's own, per output and per case.
 
@@ -231,46 +181,64 @@ def judge_rounding(
                 if (rule := decided.get(output.name)) is not None and wrong.any():
                     slack = _slack(rule, output.name, case, batches, torch32, exact, units)
                     wrong &= ~rule.excused(y, y64, precise.operands[output.name], slack)
-                problems.extend(_integers("onnxruntime", output.name, case, wrong))
+                problems.extend(_integers(engine_of(lane), output.name, case, wrong))
             elif not same_masks(y, y32):
-                problems.append(MasksDiffer(engine="onnxruntime", output=output.name, case=case))
+                problems.append(MasksDiffer(engine=engine_of(lane), output=output.name, case=case))
             else:
                 compared[case] = rounding(y, y32, y64)
-        allowance = _allowance(output.value.type.dtype, units)
+        granted = allowance(output.value.type.dtype, units)
         for case, errors in compared.items():
             alike = [compared[name] for name in _alike(case, batches) if name in compared]
-            bound = rounding_bound(alike, allowance)
+            bound = rounding_bound(alike, granted)
             row = Measurement(case, output.name, errors.error, bound, torch_error=errors.torch_error)
             measured.append(row)
-            if not row.error <= bound:
+            if not row.error <= bound and not signal.is_noise(output, row.error):
                 problems.append(
                     RoundingExceeds(
-                        lane=lane.name, output=output.name, case=case, error=row.error, bound=bound
+                        engine=engine_of(lane), output=output.name, case=case, error=row.error, bound=bound
                     )
                 )
     real = sum(batch.samples for batch in batches if batch.case.kind == "samples")
     facts = {"drawn inputs": sum(batch.samples for batch in batches) - real}
     if real:
         facts["real samples"] = real
-    verdict = _verdict(problems)
-    if verdict is Verdict.PASSED and inconclusive:
-        verdict = Verdict.INCONCLUSIVE
+    verdict = Verdict.FAILED if problems else signal.verdict
     return Gate(
-        "rounding",
-        verdict,
-        facts,
-        tuple(measured),
-        (*problems, *inconclusive),
-        lane=f"onnxruntime {lane.name}",
-        provider=lane.provider,
+        "rounding", verdict, facts, tuple(measured), tuple(problems), lane=lane.name, provider=lane.provider
     )
 
 
-def longest_mean(graph: Graph, values: Mapping[str, int]) -> int:
+def failed_gate(gates: Sequence[Gate]) -> Gate | None:
+    """The first gate that compared numbers and failed, or that an engine refused to run."""
+    compared = [gate for gate in gates if gate.name != "consistency"]
+    for verdict in (Verdict.FAILED, Verdict.NOT_RUN):
+        for gate in compared:
+            if gate.verdict is verdict and (verdict is Verdict.FAILED or gate.lane is not None):
+                return gate
+    return None
+
+
+def goes_wrong(got: Array, torch32: Array, exact: Array, bound: float | None) -> bool:
+    """Whether one output of one case is wrong by a bound; None where it was never compared as numbers."""
+    if got.shape != torch32.shape or got.dtype != torch32.dtype:
+        return True
+    if is_integer(torch32):
+        return bool(np.any((got != torch32) & (got != exact)))
+    if not same_masks(got, torch32):
+        return True
+    return bound is not None and not rounding(got, torch32, exact).error <= bound
+
+
+def engine_of(lane: Lane) -> str:
+    """What messages call the engine of a lane."""
+    return f"onnxruntime ({lane.name})" if lane.provider.endswith("ExecutionProvider") else lane.provider
+
+
+def longest_mean(nodes: Iterable[Node], values: Mapping[str, int]) -> int:
     """Of how many elements the largest window is that a layer without weights takes a mean or maximum of, or
     the longest sum that a layer says it has."""
     longest = 1
-    for node in graph:
+    for node in nodes:
         longest = max(longest, evaluate(node.op.terms(*node.input_types), values))
         if not node.op.weights(*node.input_types):
             read = max((_elements(value.type, values) for value in node.inputs), default=0)
@@ -289,39 +257,11 @@ def _alike(case: str, batches: Sequence[Batch]) -> list[str]:
     return [name for name, kind in kinds.items() if kind in (*AROUND_ONE, kinds[case])]
 
 
-def judge_signal(graph: Graph, exact: Outputs) -> list[Diagnostic]:
-    """What makes agreement worthless: outputs that are alike for all inputs, vanish, or are not finite."""
-    dimensions = Dimensions.of(graph)
-    varying = _depending_on_inputs(graph)
-    found: list[Diagnostic] = []
-    for position, output in enumerate(graph.outputs):
-        if output.value.name not in varying:
-            continue
-        samples = list(_samples(output, dimensions, exact, position))
-        spread = variation(samples)
-        if np.isnan(spread):
-            found.append(OutputsNotFinite(output=output.name))
-        elif not any(np.any(sample) for sample in samples):
-            found.append(OutputsVanish(output=output.name))
-        elif spread < VARIATION_BOUND:
-            found.append(OutputsAlike(output=output.name, spread=spread))
-    return found
-
-
-def _depending_on_inputs(graph: Graph) -> set[str]:
-    """Names of the values that an input can change; a constant output says all that it can."""
-    reached = {entry.name for entry in graph.inputs}
-    for node in graph:
-        if any(value.name in reached for value in node.inputs):
-            reached.update(value.name for value in node.outputs)
-    return reached
-
-
-def _allowance(dtype: DType, units: float) -> float:
+def allowance(dtype: DType, units: float) -> float:
     """The part of max|y| that an engine may be off by whatever torch's own error is, over the factor of 8."""
-    allowance = units * UNIT_ROUNDOFF.get(str(dtype), 0)
+    granted = units * UNIT_ROUNDOFF.get(str(dtype), 0)
     # In float64 the oracle is no more exact than the engine.
-    return max(allowance, SEMANTIC_BOUND / ROUNDING_FACTOR) if dtype is DType.FLOAT64 else allowance
+    return max(granted, SEMANTIC_BOUND / ROUNDING_FACTOR) if dtype is DType.FLOAT64 else granted
 
 
 def _slack(
@@ -342,7 +282,7 @@ def _slack(
             if batch.case.name in alike:
                 x32, x64 = theirs.operands[output][place], precise.operands[output][place]
                 compared.append(rounding(x32, x32, x64))
-        bounds.append(rounding_bound(compared, _allowance(operand.type.dtype, units)))
+        bounds.append(rounding_bound(compared, allowance(operand.type.dtype, units)))
     return rule.slack(bounds)
 
 
@@ -351,7 +291,3 @@ def _integers(engine: str, output: str, case: str, wrong: Mask) -> list[Diagnost
     if not count:
         return []
     return [IntegersDiffer(engine=engine, output=output, case=case, count=count, size=wrong.size)]
-
-
-def _verdict(problems: Sequence[Diagnostic]) -> Verdict:
-    return Verdict.FAILED if problems else Verdict.PASSED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from netspec.ir.graph import Graph, Node
-from netspec.ir.tensor import DType
+from netspec.ir.tensor import DType, evaluate
 from netspec.torch_backend.build import build
+from netspec.torch_backend.dtypes import array_of, tensor_of, torch_dtype
 from netspec.torch_backend.weights import load
 from netspec.verify.decisions import Answer, Watch
 from netspec.verify.tolerance import Array
@@ -32,12 +32,13 @@ class Oracle:
         self._graph = graph
         self._module = build(graph, device="meta", parametrized=False).eval()
         self._watch = Watch(graph, self._module)
+        self._is_exact = False
 
     def shapes(self, values: Mapping[str, int]) -> list[TensorShape]:
         """Shape and dtype of every output where the symbols have these values; nothing is computed."""
         feeds = [
             torch.empty(
-                entry.value.type.bind(values), dtype=getattr(torch, entry.value.type.dtype), device="meta"
+                entry.value.type.bind(values), dtype=torch_dtype(entry.value.type.dtype), device="meta"
             )
             for entry in self._graph.inputs
         ]
@@ -60,8 +61,21 @@ class Oracle:
     def _run(self, feeds: Sequence[Tensor]) -> Answer:
         self._watch.clear()
         with torch.no_grad():
-            outputs = [y.detach().numpy() for y in _several(self._module(*feeds))]
+            outputs = [array_of(y.detach()) for y in _several(self._module(*feeds))]
         return Answer(outputs, self._watch.taken())
+
+    def run_layer(self, node: Node, inputs: Sequence[Array], values: Mapping[str, int]) -> list[Array]:
+        """The outputs of one layer alone where the symbols have these values; in float64 inside `exactly`."""
+        given = [_view(array) for array in inputs]
+        if self._is_exact:
+            given = [_wide(tensor) for tensor in given]
+        sizes = {
+            argument: tuple(evaluate(size, values) for size in shape)
+            for argument, shape in node.op.sizes(*node.input_types).items()
+        }
+        with torch.no_grad():
+            outputs = self._module.get_submodule(node.owner)(*node.arranged(given, None), **sizes)
+        return [array_of(y.detach()) for y in _several(outputs)]
 
     @contextmanager
     def exactly(self) -> Iterator[None]:
@@ -78,9 +92,11 @@ class Oracle:
             narrow: list[tuple[Tensor, Tensor]] = []
             hooks.append(layer.register_forward_pre_hook(_widen(narrow)))
             hooks.append(layer.register_forward_hook(_restore(narrow), always_call=True))
+        self._is_exact = True
         try:
             yield
         finally:
+            self._is_exact = False
             for hook in hooks:
                 hook.remove()
             for module, name, value in arguments:
@@ -94,10 +110,8 @@ def _several(result: Any) -> tuple[Tensor, ...]:
 
 
 def _view(array: Array) -> Tensor:
-    with warnings.catch_warnings():
-        # Weights are mapped from the file and cannot be written; nothing here writes.
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(np.ascontiguousarray(array))
+    # What has no dimensions keeps none: numpy would give it one.
+    return tensor_of(array if array.flags.c_contiguous else np.ascontiguousarray(array))
 
 
 def _wide(tensor: Tensor) -> Tensor:

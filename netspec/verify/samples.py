@@ -1,37 +1,27 @@
 """Real inputs from files: IDX (as MNIST has it, also gzipped), .npy and .npz.
 
-Files come from strangers: nothing is unpickled, no size is believed before it is compared with the file's,
-and nothing expands beyond a limit.
+Of a large file only the samples that are wanted are read.
 """
 
 from __future__ import annotations
 
 import gzip
-import math
-import re
 import stat
-import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
+from netspec.data_formats.faults import FormatFault, SizeFault, format_faults
+from netspec.data_formats.idx import idx_header
+from netspec.data_formats.npy import ARCHIVE_MAGIC, MAGIC, npy_header, npz_members
+from netspec.data_formats.rows import Header, check_size, read_rows
 from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 from netspec.verify.tolerance import Array
 
 EXPANDED_LIMIT = 2**30  # bytes of one array, expanded
-MEMBER_LIMIT = 64  # arrays in an .npz
-NPY_HEADER_LIMIT = 10_000  # bytes
-NPY_HEADER = re.compile(
-    r"\{'descr': '(?P<dtype>[<>|=](?:b1|[iu][1248]|f[248]))', 'fortran_order': (?P<order>True|False), "
-    r"'shape': \((?P<shape>(?:\d{1,18}, ?)*(?:\d{1,18})?)\),? ?\}"
-)
-IDX_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-IDX_RANKS = range(1, 9)
 
 
 class SamplesUnreadable(Diagnostic):
@@ -90,144 +80,42 @@ def read_samples(path: Path, limit: int = 32) -> Samples:
         status = path.stat()  # first: opening a pipe would wait for its writer
         if not stat.S_ISREG(status.st_mode):
             raise DiagnosticError(SamplesUnreadable(path=str(path), reason="it is not a file"))
-        with path.open("rb") as stream, _faults(path):
-            size = status.st_size
-            head = stream.read(6)
-            stream.seek(0)
-            if head == b"\x93NUMPY":
-                return Samples(path.name, {"": _read_npy(stream, size, path, limit)})
-            if head[:4] == b"PK\x03\x04":
-                return Samples(path.name, _read_npz(stream, path, limit))
-            if head[:2] == b"\x1f\x8b":
-                with gzip.GzipFile(fileobj=stream) as expanded:
-                    return Samples(path.name, {"": _read_idx(expanded, None, path, limit)})
-            return Samples(path.name, {"": _read_idx(stream, size, path, limit)})
+        with path.open("rb") as stream, format_faults():
+            return Samples(path.name, _read(stream, status.st_size, limit))
+    except FormatFault as fault:
+        raise DiagnosticError(NotSamples(path=str(path), reason=printable(fault.reason))) from fault
+    except SizeFault as fault:
+        raise DiagnosticError(SamplesTooLarge(path=str(path), size=fault.size, limit=fault.limit)) from fault
     except OSError as error:
         reason = (error.strerror or printable(str(error))).lower()
         raise DiagnosticError(SamplesUnreadable(path=str(path), reason=reason)) from error
 
 
-def _broken(path: Path, reason: str) -> DiagnosticError:
-    return DiagnosticError(NotSamples(path=str(path), reason=reason))
+def _read(stream: BufferedIOBase, size: int, limit: int) -> dict[str, Array]:
+    """The samples of a file of whichever format, by the arrays' names."""
+    head = stream.read(6)
+    stream.seek(0)
+    if head == MAGIC:
+        return {"": _rows(stream, npy_header(stream, size), limit)}
+    if head[:4] == ARCHIVE_MAGIC:
+        return {
+            name: _rows(inside, npy_header(inside, member.file_size), limit)
+            for name, inside, member in npz_members(stream, EXPANDED_LIMIT)
+        }
+    if head[:2] == b"\x1f\x8b":
+        with gzip.GzipFile(fileobj=stream) as expanded:
+            header = idx_header(expanded, None)
+            check_size(header.end, EXPANDED_LIMIT)
+            return {"": _rows(expanded, header, limit)}
+    if head[:2] != b"\0\0":
+        raise FormatFault("it is neither IDX nor .npy nor .npz")
+    return {"": _rows(stream, idx_header(stream, size), limit)}
 
 
-@contextmanager
-def _faults(path: Path) -> Iterator[None]:
-    """Whatever the readers of the standard library and numpy find wrong, as a diagnostic."""
-    try:
-        yield
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise _broken(path, "its compressed data is broken or cut off") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise _broken(path, f"the archive is broken or encrypted ({printable(str(error))})") from error
-    except (ValueError, OverflowError) as error:
-        raise _broken(path, printable(" ".join(str(error).split()))) from error
-
-
-def _read_idx(stream: BinaryIO | gzip.GzipFile, size: int | None, path: Path, limit: int) -> Array:
-    """IDX: two zero bytes, a type, a rank, the lengths as big-endian 32-bit integers, then the elements."""
-    head = stream.read(4)
-    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in IDX_TYPES or head[3] not in IDX_RANKS:
-        raise _broken(path, "it is neither IDX nor .npy nor .npz")
-    rank = head[3]
-    lengths = stream.read(4 * rank)
-    if len(lengths) < 4 * rank:
-        raise _broken(path, "its IDX header is cut off")
-    shape = tuple(int.from_bytes(lengths[at : at + 4], "big") for at in range(0, 4 * rank, 4))
-    dtype = np.dtype(IDX_TYPES[head[2]])
-    expected = 4 + 4 * rank + math.prod(shape) * dtype.itemsize
-    if size is None:
-        _check_size(expected, path)
-    elif size != expected:
-        reason = f"its IDX header speaks of {expected:,} bytes, but it has {size:,}"
-        raise _broken(path, reason)
-    return _read_rows(stream, shape, dtype, path, limit)
-
-
-def _read_npy(stream: BinaryIO, size: int, path: Path, limit: int) -> Array:
-    shape, column_major, dtype = _npy_header(stream, path)
-    expected = stream.tell() + math.prod(shape) * dtype.itemsize
-    if size < expected:
-        raise _broken(path, f"its header speaks of {expected:,} bytes, but it has {size:,}")
-    if not column_major:
-        return _read_rows(stream, shape, dtype, path, limit)
-    # Samples of a column-major file lie scattered, so that it is read as a whole.
-    _check_size(math.prod(shape) * dtype.itemsize, path)
-    array = np.frombuffer(_exactly(stream, math.prod(shape) * dtype.itemsize), dtype)
-    array = array.reshape(shape, order="F")
-    return np.ascontiguousarray(array[_chosen(len(array), limit)]).astype(dtype.newbyteorder("="))
-
-
-def _npy_header(stream: BinaryIO, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    """Shape, whether it is column-major, and dtype.
-
-    The header is the text of a Python dictionary. What numpy writes for plain numbers has one form, which is
-    all that is taken; nothing is evaluated.
-    """
-    magic = stream.read(8)
-    version = magic[6:7]
-    if len(magic) < 8 or version not in (b"\1", b"\2", b"\3"):
-        raise _broken(path, "its .npy version is unknown")
-    length = int.from_bytes(_exactly(stream, 2 if version == b"\1" else 4), "little")
-    if length > NPY_HEADER_LIMIT:
-        raise _broken(path, f"its header speaks of {length:,} bytes of header")
-    text = _exactly(stream, length).decode("latin-1").strip()
-    found = NPY_HEADER.fullmatch(text)
-    if not found:
-        raise _broken(path, f"it is no array of plain numbers: {printable(text[:80])}")
-    shape = tuple(int(part) for part in found["shape"].replace(",", " ").split())
-    if not shape:
-        raise _broken(path, "it is one number, without an axis of samples")
-    return shape, found["order"] == "True", np.dtype(found["dtype"])
-
-
-def _read_npz(stream: BinaryIO, path: Path, limit: int) -> dict[str, Array]:
-    arrays: dict[str, Array] = {}
-    with zipfile.ZipFile(stream) as archive:
-        members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
-        if not members or len(members) > MEMBER_LIMIT:
-            raise _broken(path, f"the archive has {len(members)} arrays, not 1 to {MEMBER_LIMIT}")
-        for member in members:
-            _check_size(member.file_size, path)
-            with archive.open(member) as inside:
-                array = _read_npy(inside, member.file_size, path, limit)  # type: ignore[arg-type]
-            arrays[member.filename.removesuffix(".npy")] = array
-    return arrays
-
-
-def _read_rows(
-    stream: BinaryIO | gzip.GzipFile,
-    shape: tuple[int, ...],
-    dtype: np.dtype[np.generic],
-    path: Path,
-    limit: int,
-) -> Array:
-    """Evenly spread samples of a row-major array, skipping what lies between; never all of them at once."""
-    if 0 in shape:
-        raise _broken(path, f"its shape {shape} has no samples")
-    row = math.prod(shape[1:]) * dtype.itemsize
-    chosen = _chosen(shape[0], limit)
-    _check_size(row * len(chosen), path)
-    start = stream.tell()
-    rows = []
-    for index in chosen:
-        stream.seek(start + int(index) * row)
-        rows.append(np.frombuffer(_exactly(stream, row), dtype).reshape(shape[1:]))
-    return np.stack(rows).astype(dtype.newbyteorder("="))
-
-
-def _exactly(stream: BinaryIO | gzip.GzipFile, count: int) -> bytes:
-    data = stream.read(count)
-    if len(data) < count:
-        raise EOFError
-    return data
-
-
-def _chosen(count: int, limit: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64))
-
-
-def _check_size(size: int, path: Path) -> None:
-    if size > EXPANDED_LIMIT:
-        shown = f"{size:,}" if size < 2**80 else "an absurd number of"
-        raise DiagnosticError(SamplesTooLarge(path=str(path), size=shown))
+def _rows(stream: BufferedIOBase, header: Header, limit: int) -> Array:
+    """Evenly spread rows of an array."""
+    if 0 in header.shape:
+        raise FormatFault(f"its shape {header.shape} has no samples")
+    count = header.shape[0]
+    chosen = np.unique(np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64))
+    return read_rows(stream, header, chosen, EXPANDED_LIMIT)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Mask = NDArray[np.bool_]
 
 SEMANTIC_BOUND = 1e-9
 FAINT = 0.01  # of the typical sample's largest value; fainter ones are judged as if they had it
@@ -41,7 +42,7 @@ def same_masks(a: Array, b: Array) -> bool:
     )
 
 
-def largest(array: Array, where: NDArray[np.bool_]) -> float:
+def largest(array: Array, where: Mask) -> float:
     """max|array| over the elements of a mask; 0 where it is empty."""
     return float(np.max(np.abs(array), initial=0.0, where=where))
 
@@ -90,7 +91,13 @@ def scaled_error(got: Array, exact: Array, typical: float = 0.0) -> float:
     return error / scale if scale > 0 else float("inf")
 
 
-def _difference(a: Array, b: Array, where: NDArray[np.bool_]) -> NDArray[np.float64]:
+def scaled_errors(got: Array, exact: Array, *, each: bool, typical: float = 0.0) -> float:
+    """The largest `scaled_error`, of the samples along the first axis if `each`, else of the whole."""
+    pairs = zip(got, exact, strict=True) if each else [(got, exact)]
+    return max((scaled_error(ours, theirs, typical) for ours, theirs in pairs), default=0.0)
+
+
+def _difference(a: Array, b: Array, where: Mask) -> NDArray[np.float64]:
     out = np.zeros(a.shape, np.float64)
     np.subtract(a, b, out=out, where=where, dtype=np.float64, casting="unsafe")
     return out

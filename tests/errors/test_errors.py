@@ -182,6 +182,48 @@ def test_settings_give_the_expected_messages(case: str, folder: Path) -> None:
     compare(result.stderr, HERE / f"made_set_{case}.txt")
 
 
+TRAINED = f"{GOOD}train: {{data: fashion-mnist, optimizer: {{SGD: {{lr: 0.1}}}}}}\n"
+
+TRAINING_SETTINGS = {
+    "unknown": [
+        "train.epoch=2",
+        "train.optimizer.SGD.rate=1",
+        "train.los.mse.reduction=sum",
+        "train.loss.msee=1",
+    ],
+    "deeper": [
+        "train=3",
+        "train.epochs.first=2",
+        "train.optimizer.SGD.lr.first=1",
+        "train.augment.flop=true",
+    ],
+    "other_choice": ["train.optimizer.Adam.lr=1", "train.data.folder.path=a", "train.data.folders.path=a"],
+    "value": [
+        "train.epochs=two",
+        "train.optimizer.SGD.momentum=-1",
+        "train.clip=[",
+        "train.schedule={step: {size: 3}}",
+        "train.augment.crop=-1",
+        "train.batch_size=$width",
+    ],
+}
+
+
+@pytest.mark.parametrize("case", TRAINING_SETTINGS)
+def test_settings_of_training_give_the_expected_messages(case: str, folder: Path) -> None:
+    (folder / "net.yaml").write_text(TRAINED)
+    result = check("net.yaml", *(part for setting in TRAINING_SETTINGS[case] for part in ("--set", setting)))
+    assert result.exit_code == 1
+    compare(result.stderr, HERE / f"made_set_train_{case}.txt")
+
+
+def test_settings_of_training_need_its_section(folder: Path) -> None:
+    (folder / "net.yaml").write_text(GOOD)
+    result = check("net.yaml", "--set", "train.epochs=2")
+    assert result.exit_code == 1
+    compare(result.stderr, HERE / "made_set_train_nothing.txt")
+
+
 @pytest.mark.parametrize(
     "setting",
     ["classes=47", "classes=0x10", "rate=1", "rate=1e-3", "wide=true", "widths=[1, 2, 3]", "act=", "act=3"],
@@ -281,6 +323,6 @@ def codes_shown() -> Iterator[str]:
 
 
 def test_every_diagnostic_of_the_language_is_shown_here() -> None:
-    codes = {cls.code for cls in diagnostic_classes() if cls.code < "NS400"}
+    codes = {cls.code for cls in diagnostic_classes() if cls.code < "NS430"}
     assert len(codes) > 80, "the classes were not found"
     assert codes - set(codes_shown()) == set()

@@ -129,6 +129,13 @@ def model_with(change: Callable[[dict[str, str]], None]) -> list[str]:
     return ["verify", "tiny.onnx"]
 
 
+def model_without_its_plugin() -> list[str]:
+    def change(metadata: dict[str, str]) -> None:
+        metadata["netspec.spec"] = metadata["netspec.spec"].replace("Sigmoid", "Sigmoids")
+
+    return model_with(change)
+
+
 def hostile_metadata() -> list[str]:
     def change(metadata: dict[str, str]) -> None:
         spec = json.loads(metadata["netspec.spec"])
@@ -182,6 +189,7 @@ CASES = [
     weights_without_an_order,
     samples_that_are_none,
     hostile_metadata,
+    model_without_its_plugin,
     model_of_a_stranger,
     no_model,
 ]

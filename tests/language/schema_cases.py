@@ -18,6 +18,12 @@ def spec(*layers: Any, **sections: Any) -> dict[str, Any]:
     return {key: value for key, value in whole.items() if value is not ...}
 
 
+def trained(**keys: Any) -> dict[str, Any]:
+    """A spec with these keys in its `train`."""
+    training = {"data": "fashion-mnist", "optimizer": "SGD", **keys}
+    return spec("Flatten", {"Linear": {"out_features": 10}}, train=training)
+
+
 GOOD = {
     "bare word": spec("ReLU"),
     "operation without arguments": spec({"ReLU": None}, {"Flatten": {}}),
@@ -195,6 +201,54 @@ GOOD = {
         {"Conv2d": CONV, "init": {"Conv2d": {"weight": "zeros"}}},
         {"Conv2d": CONV, "init": {"weight": {"normal": None}, "bias": 0}},
     ),
+    "training": spec(
+        "Flatten",
+        {"Linear": {"out_features": 10}},
+        params={"lr": 0.1, "n": 5, "where": "flowers"},
+        train={
+            "data": {"folder": "$where"},
+            "epochs": "$n * 2",
+            "batch_size": 64,
+            "optimizer": {"AdamW": {"lr": "$lr", "betas": [0.9, "$lr"]}},
+            "schedule": {"multistep": {"milestones": ["$n", 8], "warmup": 0.5}},
+            "loss": {"cross_entropy": {"weight": [1, 2, 1, 1, 1, 1, 1, 1, 1, 1], "label_smoothing": 0.1}},
+            "metrics": ["accuracy", "top5"],
+            "precision": "bf16",
+            "augment": {"flip": True, "crop": "$n"},
+            "clip": 1,
+            "accumulate": 2,
+            "ema": 0.99,
+            "seed": 7,
+            "validate_on": 0.1,
+            "sync_batch_norm": True,
+            "output": "linear_1",
+        },
+    ),
+    "training in few words": spec(
+        "Flatten",
+        {"Linear": {"out_features": 10}},
+        train={"data": "fashion-mnist", "optimizer": "Adam", "schedule": "cosine", "loss": "huber"},
+    ),
+    "training with null for what may be left out": spec(
+        "Flatten",
+        {"Linear": {"out_features": 10}},
+        train={
+            "data": {"mnist": None},
+            "optimizer": {"SGD": None},
+            "metrics": None,
+            "augment": None,
+            "clip": None,
+            "ema": None,
+            "output": None,
+            "validate_on": "test",
+            "schedule": {"one_cycle": {"max_lr": None}},
+        },
+    ),
+    "training on the data of a package": spec(
+        "Flatten",
+        {"Linear": {"out_features": 10}},
+        train={"data": {"own_set": {"side": 28, "parts": ["a", {"b": None}]}}, "optimizer": {"Rprop": {}}},
+    ),
     "null for what may be left out": spec(
         {"MaxPool2d": {"kernel_size": 2, "stride": None}, "name": None, "init": None},
         name=None,
@@ -335,5 +389,40 @@ WRONG = {
     "two dots in a name": spec({"ReLU": None, "name": "stage..a"}),
     "path that begins with a star": spec({"ReLU": None, "from": "*.a"}),
     "blocks without a network": {"netspec": 1, "blocks": {"A": {"layers": ["ReLU"]}}, "params": {}},
+    "training that is a word": spec(train="fashion-mnist"),
+    "training that is null": spec(train=None),
+    "training without data": spec(train={"optimizer": "SGD"}),
+    "training without an optimizer": spec(train={"data": "mnist"}),
+    "unknown key of training": trained(epoch=3),
+    "no epochs": trained(epochs=0),
+    "unknown optimizer": trained(optimizer="SDG"),
+    "unknown optimizer with arguments": trained(optimizer={"SDG": {"lr": 0.1}}),
+    "two optimizers": trained(optimizer={"SGD": {}, "Adam": {}}),
+    "no optimizer": trained(optimizer={}),
+    "unknown argument of an optimizer": trained(optimizer={"SGD": {"rate": 0.1}}),
+    "negative learning rate": trained(optimizer={"SGD": {"lr": -0.1}}),
+    "argument of an optimizer without a name": trained(optimizer={"SGD": 0.1}),
+    "three betas": trained(optimizer={"Adam": {"betas": [0.9, 0.9, 0.9]}}),
+    "beta of one": trained(optimizer={"Adam": {"betas": [0.9, 1]}}),
+    "unknown schedule": trained(schedule="cosines"),
+    "schedule that needs arguments, alone": trained(schedule="step"),
+    "schedule that needs arguments, without": trained(schedule={"step": None}),
+    "no milestones": trained(schedule={"multistep": {"milestones": []}}),
+    "unknown loss": trained(loss="nll"),
+    "null as a loss": trained(loss=None),
+    "unknown reduction": trained(loss={"mse": {"reduction": "none"}}),
+    "unknown metric": trained(metrics=["f1"]),
+    "metric without a list": trained(metrics="accuracy"),
+    "unknown precision": trained(precision="fp8"),
+    "unknown augmentation": trained(augment={"rotate": 10}),
+    "huge crop": trained(augment={"crop": 10**6}),
+    "no norm": trained(clip=0),
+    "average of one": trained(ema=1),
+    "share of all": trained(validate_on=1.0),
+    "word to validate on": trained(validate_on="train"),
+    "number as an output to train": trained(output=1),
+    "folder without a path": trained(data={"folder": {}}),
+    "arguments of a published set": trained(data={"mnist": {"path": "x"}}),
+    "arguments of a package's set without names": trained(data={"own_set": 3}),
     "label that is a number": spec(outputs={"y": {"from": "a", "labels": [1]}}),
 }

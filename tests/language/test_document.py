@@ -86,7 +86,7 @@ def test_a_file_s_name_that_is_no_name(tmp_path: Path) -> None:
         ("outputs: relu_1", "NS204"),
         ("outputs: []", "NS208"),
         ("outputs: {}", "NS208"),
-        ("train: {}", "NS202"),
+        ("trains: {}", "NS202"),
         ("init: 3x", "NS223"),
     ],
 )

@@ -6,16 +6,33 @@ import json
 
 import pytest
 
-from netspec.verify.certificate import Case, Certificate, Gate, LayerError, Measurement, Verdict, summary
-from netspec.verify.judgement import OutputsVanish
+from netspec.verify.certificate import (
+    Blame,
+    Case,
+    Certificate,
+    Gate,
+    Judged,
+    LayerErrors,
+    Measurement,
+    Verdict,
+    summary,
+)
+from netspec.verify.signal import OutputsVanish
 
 INF, NAN = float("inf"), float("nan")
 
 
 def certificate(*gates: Gate) -> Certificate:
     case = Case("0: normal", "normal", {"batch": 2}, {"x": (2, 3)})
-    layers = (LayerError("conv", 1e-7, 1e-6),)
-    return Certificate("small", "small.onnx", "ab" * 32, 18, 0, {"python": "3"}, (case,), gates, layers)
+    judged = (
+        Judged("semantic", None, Measurement("0: normal", "conv", 1e-16, 1e-9)),
+        Judged("rounding", "cpu", Measurement("0: normal", "conv", INF, 1e-6), "it is refused"),
+    )
+    layers = (LayerErrors("conv", "Conv2d", 7, judged),)
+    blame = Blame("rounding", "cpu", ("conv",), ("ConvBNFusion",), (OutputsVanish(output="z"),))
+    return Certificate(
+        "small", "small.onnx", "ab" * 32, 18, 0, {"python": "3"}, (case,), gates, layers, blame=blame
+    )
 
 
 def gate(verdict: Verdict, *measurements: Measurement) -> Gate:
@@ -61,6 +78,8 @@ def test_the_json_has_everything_and_no_bare_infinities() -> None:
         "gates",
         "layers",
         "exported_by_torch",
+        "blame",
+        "remarks",
     ]
     assert data["verdict"] == "inconclusive"
     (row,) = data["gates"][0]["measurements"]
@@ -76,7 +95,14 @@ def test_the_json_has_everything_and_no_bare_infinities() -> None:
     assert found["message"] == "y is zero for every input that was tried"
     assert data["gates"][0]["lane"] == "cpu"
     assert data["gates"][0]["provider"] == "CPUExecutionProvider"
-    assert data["layers"] == [{"layer": "conv", "error": 1e-7, "bound": 1e-6}]
+    (layer,) = data["layers"]
+    assert (layer["layer"], layer["operation"], layer["line"]) == ("conv", "Conv2d", 7)
+    semantic, rounding = layer["measurements"]
+    assert (semantic["gate"], semantic["lane"], semantic["error"]) == ("semantic", None, 1e-16)
+    assert "reason" not in semantic
+    assert (rounding["lane"], rounding["error"], rounding["reason"]) == ("cpu", "inf", "it is refused")
+    assert (data["blame"]["layers"], data["blame"]["rewrites"]) == (["conv"], ["ConvBNFusion"])
+    assert data["blame"]["findings"][0]["message"] == "z is zero for every input that was tried"
 
 
 def test_the_worst_measurement_is_the_nearest_to_its_bound() -> None:

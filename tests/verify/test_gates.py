@@ -111,7 +111,9 @@ def test_every_engine_sees_five_bindings_and_every_kind(tmp_path: Path) -> None:
     graph = CORRECT["any size"]()
     weights = weights_of(graph)
     certificate = verify(exported(graph, weights, tmp_path), graph, weights)
-    consistency, semantic, rounding = certificate.gates
+    consistency, semantic, plain, rounding = certificate.gates
+    assert (plain.lane, rounding.lane) == ("cpu unoptimised", "cpu")
+    assert [m.bound for m in plain.measurements] == [m.bound for m in rounding.measurements]
     assert consistency.facts["bindings of the dimensions"] >= 8
     assert {m.bound for m in semantic.measurements} == {1e-9}
     drawn = [case for case in certificate.cases if "," not in case.kind]
@@ -382,7 +384,7 @@ def test_whole_numbers_are_compared_exactly(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(Session, "run", perturbed(off_by_one))
     certificate = verify(path, graph, {})
     assert {problem.code for problem in certificate.problems} == {"NS533"}
-    assert certificate.problems[0].text.startswith("1 of 18 integers in places of onnxruntime differ")
+    assert certificate.problems[0].text.startswith("1 of 18 integers in places of onnxruntime (cpu unoptimised) differ")
 
 
 def test_an_input_may_be_an_output(tmp_path: Path) -> None:
@@ -517,7 +519,8 @@ def test_progress_is_told(tmp_path: Path) -> None:
         "PyTorch in float32",
         "PyTorch in float64",
         "the ONNX reference",
-        "onnxruntime cpu",
+        "onnxruntime, cpu unoptimised",
+        "onnxruntime, cpu",
     ]
     assert all(0 <= part < 1 for _, part in told)
 
@@ -548,7 +551,7 @@ def certificate_of(graph: Graph, folder: Path) -> Certificate:
 
 def test_the_summary_has_a_row_a_gate(tmp_path: Path) -> None:
     rows = summary(certificate_of(many_layers(), tmp_path))
-    assert [row.gate for row in rows] == ["consistency", "semantic", "rounding, onnxruntime cpu"]
+    assert [row.gate for row in rows] == ["consistency", "semantic", "rounding, cpu unoptimised", "rounding, cpu"]
     assert all(row.verdict is Verdict.PASSED for row in rows)
     assert "10 weights" in rows[0].detail
 

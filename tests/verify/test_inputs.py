@@ -11,6 +11,7 @@ from netspec.diagnostics import DiagnosticError
 from netspec.ir.dim import Bounds
 from netspec.ir.graph import Graph
 from netspec.ir.tensor import DType
+from netspec.pipeline import check_text
 from netspec.verify.inputs import (
     admissible,
     batches_of,
@@ -166,20 +167,31 @@ def test_axes_of_one_admissible_size_are_equally_long() -> None:
 
 
 def test_networks_that_nothing_can_run_are_diagnostics() -> None:
-    half = Network()
-    x = half.input("x", "batch", 4, dtype=DType.BFLOAT16)
-    cases = {
-        "NS537": [half.graph(y=half.add("same", op("Identity"), x))],
-        "NS538": [
-            relu("batch", 2**30),
-            relu("batch", 3, batch=Bounds(min=2**31)),
-            relu(2**31 - 1, 2**31 - 1),
-            chain(("batch", 1, 2, 2), op("AdaptiveAvgPool2d", output_size=2**16)),
-        ],
-    }
-    for code, graphs in cases.items():
-        for graph in graphs:
-            with pytest.raises(DiagnosticError) as caught:
-                need_inputs(graph)
-            assert [fault.code for fault in caught.value.diagnostics] == [code]
+    for graph in (
+        relu("batch", 2**30),
+        relu("batch", 3, batch=Bounds(min=2**31)),
+        relu(2**31 - 1, 2**31 - 1),
+        chain(("batch", 1, 2, 2), op("AdaptiveAvgPool2d", output_size=2**16)),
+    ):
+        with pytest.raises(DiagnosticError) as caught:
+            need_inputs(graph)
+        assert [fault.code for fault in caught.value.diagnostics] == ["NS538"]
     need_inputs(relu("batch", 2**28))
+
+
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_masks_leave_a_key_open_where_nothing_could_be_said_of_the_output(need_weights: bool) -> None:
+    inputs = (
+        "{x: [batch, T, 8], padding: {shape: [batch, T], dtype: bool}, pairs: {shape: [T, T], dtype: bool}}"
+    )
+    attention = (
+        f"MultiheadAttention: {{num_heads: 2, batch_first: true, need_weights: {str(need_weights).lower()}}}"
+    )
+    reads = "from: {query: x, key_padding_mask: padding, attn_mask: pairs}"
+    spec = f"netspec: 1\nname: net\ninputs: {inputs}\nlayers:\n  - {attention}\n    {reads}\n"
+    graph = check_text(spec, "net.yaml", format="yaml").graph
+    closed = 0
+    for batch in (*rounding_batches(graph, 0), *semantic_batches(graph, 0)):
+        together = batch.feeds["padding"][:, np.newaxis] | batch.feeds["pairs"]
+        closed += int(together.all(axis=-1).sum())
+    assert (closed == 0) == need_weights

@@ -30,6 +30,11 @@ class Bounds:
         """The largest admissible value, or None where there is no limit."""
         return None if self.max is None else self.max // self.multiple_of * self.multiple_of
 
+    def admits(self, size: int) -> bool:
+        """Whether the dimension may be of this size."""
+        greatest = self.greatest
+        return self.least <= size and size % self.multiple_of == 0 and (greatest is None or size <= greatest)
+
 
 @dataclass(frozen=True, slots=True)
 class Domain:

@@ -1,0 +1,1 @@
+"""Training: data, the loop, checkpoints, metrics, and what a run leaves behind."""

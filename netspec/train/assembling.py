@@ -1,0 +1,227 @@
+"""A network, its data and its `train:` put together to a loop that can run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from netspec.diagnostics import Diagnostic, DiagnosticError
+from netspec.ir.fingerprint import graph_hash
+from netspec.ir.graph import Graph
+from netspec.ir.training import Named, Training
+from netspec.train.averaging import Average
+from netspec.train.batches import Batches, Resident, make_batches
+from netspec.train.checkpoint import Checkpoints
+from netspec.train.data.examples import Data, Examples, Stream
+from netspec.train.devices import SyncNeedsGpus
+from netspec.train.distributed import World
+from netspec.train.loop import Listener, Loop
+from netspec.train.losses import OF_CLASSES, make_loss
+from netspec.train.metrics import Meter
+from netspec.train.optimizing import can_be_captured, make_optimizer
+from netspec.train.precision import make_scaler
+from netspec.train.preparing import Prepare
+from netspec.train.records import EpochRecord
+from netspec.train.schedule import make_schedule
+from netspec.train.step import Learner
+from netspec.train.stopping import Stop
+
+EVALUATION_BATCH = 2  # times the training batch: without gradients there is room for more
+COMPILING_PAYS = 3e16  # multiply-adds of a run from which compiling, which takes a minute, saves more
+
+
+class Parts(NamedTuple):
+    """The examples that a run learns from, and those that it is judged on."""
+
+    train: Examples | Stream
+    validation: Examples | Stream | None
+
+
+class Options(NamedTuple):
+    """What a user chooses beside the spec."""
+
+    workers: int = 2
+    compile: str = "auto"  # or on, or off
+    tensorboard: bool = False
+    download: bool = True
+
+
+def assemble(
+    graph: Graph,
+    training: Training,
+    module: nn.Module,
+    data: Data,
+    parts: Parts,
+    device: torch.device,
+    world: World,
+    options: Options,
+    listener: Listener,
+    stop: Stop,
+    checkpoints: Checkpoints | None,
+    finished: Callable[[EpochRecord, bool], None],
+) -> Loop:
+    """The loop of a run, from its beginning."""
+    batches = make_batches(
+        parts.train,
+        training.batch_size,
+        device,
+        world,
+        seed=training.seed,
+        workers=options.workers,
+        accumulate=training.accumulate,
+        drop_one=_has_batch_norm(module),
+    )
+    updates = -(-batches.plan.steps // training.accumulate)
+    capture = _can_capture(training, batches, device, world)
+    learner = _learner(graph, training, module, device, world, options, updates, capture)
+    lr = float(training.optimizer.arguments["lr"])
+    return Loop(
+        learner=learner,
+        batches=batches,
+        validation=evaluation_batches(parts.validation, training, device, world, options.workers),
+        rate=make_schedule(training.schedule, lr, updates, training.epochs),
+        epochs=training.epochs,
+        identity=identity(graph, training, data, len(parts.train)),
+        listener=listener,
+        stop=stop,
+        checkpoints=checkpoints,
+        finished=finished,
+        capture=capture,
+    )
+
+
+def evaluation_batches(
+    examples: Examples | Stream | None, training: Training, device: torch.device, world: World, workers: int
+) -> Batches | None:
+    """Examples in their order, in batches for evaluation; None for none."""
+    if examples is None:
+        return None
+    return make_batches(examples, EVALUATION_BATCH * training.batch_size, device, world, workers=workers)
+
+
+def _learner(
+    graph: Graph,
+    training: Training,
+    module: nn.Module,
+    device: torch.device,
+    world: World,
+    options: Options,
+    updates: int,
+    capture: bool,
+) -> Learner:
+    number = next(i for i, output in enumerate(graph.outputs) if output.name == training.output)
+    classes = 0
+    if training.loss.name in OF_CLASSES:
+        classes = int(graph.outputs[number].value.type.known[1])  # type: ignore[arg-type]
+    channels_last = device.type == "cuda" and any(isinstance(m, nn.Conv2d) for m in module.modules())
+    module.to(device)
+    if channels_last:
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    plain, running = module, _synchronised(module, training, device, world)
+    if _compiles(graph, training, device, options, updates):
+        running = torch.compile(running)  # type: ignore[assignment]
+    if world.size > 1:
+        ids = [device.index] if device.type == "cuda" else None
+        running = DistributedDataParallel(running, device_ids=ids, gradient_as_bucket_view=True)
+    counted = tuple(name for name in training.metrics if name != "per_class")  # that is for validation
+    return Learner(
+        plain=plain,
+        module=running,
+        training=training,
+        loss=make_loss(training.loss, device),
+        optimizer=make_optimizer(training.optimizer, module.parameters(), device, captured=capture),
+        scaler=make_scaler(training.precision, device),
+        average=None if training.ema is None else Average(plain, training.ema),
+        prepare=Prepare(graph, training.augment, channels_last=channels_last),
+        prepare_plainly=Prepare(graph, channels_last=channels_last),
+        meter=Meter(device, classes, counted),
+        classes=classes,
+        output=None if len(graph.outputs) == 1 else number,
+        device=device,
+        world=world,
+    )
+
+
+def _has_batch_norm(module: nn.Module) -> bool:
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
+
+
+def _synchronised(module: nn.Module, training: Training, device: torch.device, world: World) -> nn.Module:
+    """The module with batch normalisation over all processes, if that was asked for and there are several."""
+    if not training.sync_batch_norm or world.size == 1:
+        return module
+    if device.type != "cuda":
+        place = training.entries.get("sync_batch_norm")
+        raise DiagnosticError(SyncNeedsGpus(device=device.type).at(place))
+    convert: Callable[[nn.Module], nn.Module] = nn.SyncBatchNorm.convert_sync_batchnorm
+    synchronised = convert(module)
+    return synchronised
+
+
+def _can_capture(training: Training, batches: Batches, device: torch.device, world: World) -> bool:
+    """Whether a step can be one CUDA graph: the same kernels on the same memory, every time."""
+    return (
+        device.type == "cuda"
+        and world.size == 1
+        and isinstance(batches, Resident)
+        and training.accumulate == 1
+        and training.precision != "fp16"
+        and can_be_captured(training.optimizer)
+    )
+
+
+def _compiles(graph: Graph, training: Training, device: torch.device, options: Options, updates: int) -> bool:
+    """Whether torch.compile is asked for, or left to pay on this device for a run so long."""
+    if options.compile != "auto":
+        return options.compile == "on"
+    from netspec.analysis.table import tabulate
+
+    if device.type != "cuda":
+        return False
+    macs = tabulate(graph).macs
+    examples = updates * training.batch_size * training.accumulate * training.epochs
+    return isinstance(macs, int) and 3 * examples * macs > COMPILING_PAYS  # backwards twice as many again
+
+
+def identity(graph: Graph, training: Training, data: Data, examples: int) -> Mapping[str, Any]:
+    """What a checkpoint must share with a run that it is to go on as; JSON gives it back as it is.
+
+    The number of epochs may differ, to train longer, and so may what only watches.
+    """
+    watching = {"epochs", "metrics", "span", "entries"}
+    plan = {key: _plain(value) for key, value in training._asdict().items() if key not in watching}
+    return {"network": graph_hash(graph), "data": data.name, "examples": examples, **plan}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Named):
+        return [value.name, _plain(dict(value.arguments))]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """The keys by which two identities differ."""
+    return [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+
+
+class NoTraining(Diagnostic):
+    """A spec that does not say how its network is trained."""
+
+    code = "NS474"
+    message = "{spec} does not say how the network is trained"
+
+    spec: str
+
+    @property
+    def help(self) -> str:
+        return "add a section such as {example}"
+
+    @property
+    def example(self) -> str:
+        return "train: {data: fashion-mnist, epochs: 10, batch_size: 256, optimizer: {SGD: {lr: 0.1}}}"
