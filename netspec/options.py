@@ -43,6 +43,10 @@ class ExpandFormat(StrEnum):
     json = "json"
 
 
+class Exporter(StrEnum):
+    torch = "torch-export"
+
+
 class ExportDType(StrEnum):
     float32 = "float32"
     float16 = "float16"

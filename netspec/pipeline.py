@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 
     from netspec.onnx_backend.export import Export
     from netspec.torch_backend.alignment import Taken, Way
+    from netspec.train.finishing import Finished
+    from netspec.train.loop import Listener
+    from netspec.train.training import Run
     from netspec.verify.certificate import Certificate
     from netspec.verify.samples import Samples
 
 DEFAULT_OUT = Path("exports")
+DEFAULT_DATA = Path("data")
+DEFAULT_RUNS = Path("runs")
 CALIBRATION_BATCH = 16  # samples from which an untrained network's BatchNorm takes its statistics
 
 Progress = Callable[[str, float], None]
@@ -54,6 +59,13 @@ class Built:
     certificate_path: Path | None
     rejected: Path | None
     taken: Taken | None
+
+
+class Trained(NamedTuple):
+    """What `train` made: the run, and what became of its best weights; nothing if it was stopped."""
+
+    run: Run
+    finished: Finished
 
 
 def check(
@@ -152,6 +164,64 @@ def build(
     return _publish(exported, module, out, opset, seed, real, keep_rejected, repro, taken, report)
 
 
+def train(
+    spec: Path | str | Checked,
+    *,
+    settings: Mapping[str, str] | None = None,
+    variant: str | None = None,
+    data_dir: Path = DEFAULT_DATA,
+    out: Path = DEFAULT_RUNS,
+    name: str | None = None,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    weights: Path | None = None,
+    weights_map: Way | None = None,
+    workers: int = 2,
+    compile: str = "auto",
+    tensorboard: bool = False,
+    download: bool = True,
+    export: bool = True,
+    opset: int | None = None,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Check a spec, train it as its `train:` says into `out/name`, then build, verify and evaluate its best.
+
+    `spec`, `settings` and `variant` are as for `build`, and `weights` are those to begin from. `data_dir` is
+    where data sets lie, or are downloaded to. `device` is auto, cpu or cuda; `compile` auto, on or off. With
+    `resume` the run of that name goes on; `overwrite` removes it first. `listener` hears of batches and
+    epochs, `progress` of all else.
+
+    Errors: DiagnosticError for everything that is the spec's, the data's, the disk's or the machine's fault.
+    """
+    checked = spec if isinstance(spec, Checked) else check(spec, settings=settings, variant=variant)
+    report = progress or _silent
+    report("importing torch", 0.0)
+    from netspec.train.assembling import Options
+    from netspec.train.finishing import Finished, finish
+    from netspec.train.loop import Unheard
+    from netspec.train.training import train as train_network
+
+    run = train_network(
+        checked,
+        data_dir=data_dir,
+        out=out,
+        name=name,
+        device=device,
+        resume=resume,
+        overwrite=overwrite,
+        weights=weights,
+        weights_map=weights_map,
+        options=Options(workers, compile, tensorboard, download),
+        listener=listener or Unheard(),
+        progress=report,
+    )
+    if run.stopped is not None or not run.is_first:
+        return Trained(run, Finished())
+    return Trained(run, finish(checked, run, export=export, opset=opset, progress=report))
+
+
 def eject(
     spec: Path | str | Checked, *, settings: Mapping[str, str] | None = None, variant: str | None = None
 ) -> str:
@@ -242,7 +312,8 @@ def _publish(
     from netspec.onnx_backend.retyped import rounded
     from netspec.torch_backend.weights import arrays
     from netspec.verify.certificate import Verdict
-    from netspec.verify.gates import Explanation, verify
+    from netspec.verify.explanation import Explanation
+    from netspec.verify.gates import verify
 
     graph = checked.graph
     target = out / f"{graph.name}.onnx"
@@ -286,6 +357,7 @@ def verify_file(
     samples: Path | None = None,
     seed: int = 0,
     per_layer: bool = False,
+    against_torch: bool = False,
     repro: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Graph, Certificate]:
@@ -293,7 +365,8 @@ def verify_file(
 
     Its spec comes from its metadata and its weights from its initializers, so that nothing else is needed.
     Where a gate fails, the certificate says whose fault it is, and the folder `repro`, if one is given, gets
-    the layer at fault alone. With `per_layer` every layer is measured alone even where all is well.
+    the layer at fault alone. With `per_layer` every layer is measured alone even where all is well; with
+    `against_torch` the network is exported by torch too, and the certificate says which file is right.
 
     Errors: DiagnosticError where it is no model of netspec, or its spec does not hold.
     """
@@ -302,12 +375,13 @@ def verify_file(
     from netspec.onnx_backend.runtimes import need_one_runtime
 
     need_one_runtime()
-    from netspec.verify.gates import Explanation, verify
+    from netspec.verify.explanation import Explanation
+    from netspec.verify.gates import verify
 
     text = _readable(read_model(path).metadata[SPEC])
     graph = _written(text, path)
     real = _samples(samples, graph) if samples is not None else None
-    told = Explanation(per_layer=per_layer, repro=repro)
+    told = Explanation(per_layer=per_layer, against_torch=against_torch, repro=repro)
     return graph, verify(path, graph, None, samples=real, seed=seed, explanation=told, progress=progress)
 
 

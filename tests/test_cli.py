@@ -12,7 +12,7 @@ import pytest
 import netspec as package
 from tests.command_line import LENET, SPECS, files, netspec, tiny
 
-COMMANDS = ["check", "show", "expand", "eject", "build", "verify", "ops", "schema", "doctor"]
+COMMANDS = ["check", "show", "expand", "eject", "build", "train", "verify", "ops", "schema", "doctor"]
 
 
 @pytest.fixture(autouse=True)

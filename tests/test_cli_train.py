@@ -64,13 +64,16 @@ def test_train_goes_from_a_spec_to_a_verified_model_with_its_pictures(tmp_path):
 
 
 def test_json_has_it_all(tmp_path):
-    (tmp_path / "small.json").write_text(spec({"epochs": 1}))
+    (tmp_path / "small.json").write_text(spec({"epochs": 1, "metrics": ["accuracy", "per_class"]}))
     outcome = netspec("train", "small.json", *HERE, "--format", "json", "--no-export")
     assert outcome.code == 0, outcome.err
     assert outcome.data["run"] == "runs/small"
     assert outcome.data["best"]["epoch"] == 1
     assert len(outcome.data["epochs"]) == 1
     assert outcome.data["torch"]["accuracy"] == outcome.data["best"]["validation"]["accuracy"]
+    recall = outcome.data["per_class"]
+    assert list(recall)[:2] == ["T-shirt/top", "Trouser"]
+    assert sum(recall.values()) / 10 == pytest.approx(outcome.data["torch"]["accuracy"])  # 50 of each class
     assert outcome.data["model"] is outcome.data["certificate"] is outcome.data["onnxruntime"] is None
     assert not (tmp_path / "runs" / "small" / "small.onnx").exists()
 

@@ -17,7 +17,6 @@ from netspec.options import Format, FormatOption, Plugins, Settings, Spec, Varia
 
 if TYPE_CHECKING:
     from netspec.train.finishing import Finished
-    from netspec.train.training import Run
 
 
 class Device(StrEnum):
@@ -81,37 +80,31 @@ def train(
     ] = None,
     format: FormatOption = Format.text,
 ) -> None:
-    """Train as the spec's `train:` says; then export, verify and evaluate.
+    """Train as the spec's `train:` says; export, verify.
 
-    Everything goes to runs/NAME: the weights of the best and the last epoch, figures, pictures, the verified
-    model. A run that was stopped or killed goes on with --resume and ends with the same weights.
-    Several devices or machines train together under torchrun.
+    Everything goes to runs/NAME: the weights of the best and the last epoch, figures, pictures, and the
+    verified model, which is run over the whole test set. A run that was stopped or killed goes on with
+    --resume and ends with the same weights. Several devices or machines train together under torchrun.
 
-    Example: netspec train specs/lenet_bn.yaml --data-dir data --set train.epochs=5
+    Example: netspec train specs/lenet_bn.yaml --set train.epochs=5
     """
     if resume and force:
         usage("--resume goes on with a run that --force would remove; give one of them")
     if weights_map and not weights:
         usage("--weights-map is for --weights, which is not given")
-    from netspec.display.progress import ProgressDisplay
     from netspec.display.trained import trained_json, trained_text
     from netspec.display.training import TrainingDisplay
     from netspec.pipeline import check
+    from netspec.pipeline import train as train_network
     from netspec.process import let_threads_sleep
 
     let_threads_sleep()
     is_first = os.environ.get("RANK", "0") == "0"
     checked = check(spec, settings=settings_of(set_), variant=variant)
     found: list[Diagnostic] = list(checked.warnings)
-    with ProgressDisplay(spec) as progress:
-        progress("importing torch", 0.0)
-        from netspec.train.assembling import Options
-        from netspec.train.finishing import finish
-        from netspec.train.training import train as train_network
-
     epochs = 0 if checked.graph.training is None else checked.graph.training.epochs
     with TrainingDisplay(checked.graph.name, epochs, shown=is_first) as shown:
-        run = train_network(
+        trained = train_network(
             checked,
             data_dir=data_dir,
             out=out,
@@ -121,19 +114,24 @@ def train(
             overwrite=force,
             weights=weights,
             weights_map=weights_map.value if weights_map else None,
-            options=Options(workers, compile_.value, tensorboard, download),
+            workers=workers,
+            compile=compile_.value,
+            tensorboard=tensorboard,
+            download=download,
+            export=export,
+            opset=opset,
             listener=shown,
             progress=shown.stage,
         )
-    found += run.warnings
-    if run.stopped is not None:
-        print_diagnostics(found if is_first else ())
-        _stopped(run, is_first)
+    run, finished = trained.run, trained.finished
     if not is_first:
+        leave(0 if run.stopped is None else 128 + run.stopped)
         return
-    with ProgressDisplay(spec) as progress:
-        finished = finish(checked, run, export=export, opset=opset, progress=progress)
-    found += finished.diagnostics
+    found += (*run.warnings, *finished.diagnostics)
+    if run.stopped is not None:
+        print_diagnostics(found)
+        print(f"stopped after {len(run.records)} epochs and saved; go on with --resume", file=sys.stderr)
+        leave(128 + run.stopped)
     if format is Format.json:
         print_json(trained_json(spec, run, finished, found))
     else:
@@ -141,14 +139,6 @@ def train(
     sys.stdout.flush()
     print_diagnostics(found)
     leave(_code(finished))
-
-
-def _stopped(run: Run, is_first: bool) -> None:
-    """Say where a run stands that a signal ended, and leave as such a process does."""
-    assert run.stopped is not None
-    if is_first:
-        print(f"stopped after {len(run.records)} epochs and saved; go on with --resume", file=sys.stderr)
-    leave(128 + run.stopped)
 
 
 def _code(finished: Finished) -> int:

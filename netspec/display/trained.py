@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from netspec.diagnostics import Diagnostic
+from netspec.diagnostics import Diagnostic, printable
 from netspec.diagnostics.render import render_json
 from netspec.display.outcome import built_text, shown
 from netspec.display.training import figures_text
@@ -29,6 +30,9 @@ def trained_text(run: Run, finished: Finished) -> None:
             print(
                 f"  {engine:11}  {_percentages(evaluation.figures)} on {len(evaluation.outputs):,} examples"
             )
+    width = max(map(len, finished.recall), default=0)
+    for name, part in finished.recall.items():
+        print(f"  {printable(name):{width}}  {part:.2%}")
     if finished.agreement is not None:
         print(f"  agreement    {agreement_text(finished)}")
     if finished.built is not None:
@@ -62,10 +66,11 @@ def trained_json(
         "spec": spec,
         "run": str(run.folder.path),
         "device": run.device.type,
-        "best": None if run.best is None else run.best._asdict(),
-        "epochs": [record._asdict() for record in run.records],
-        "torch": None if finished.by_torch is None else dict(finished.by_torch.figures),
-        "onnxruntime": None if finished.by_onnx is None else dict(finished.by_onnx.figures),
+        "best": None if run.best is None else _plain(run.best._asdict()),
+        "epochs": [_plain(record._asdict()) for record in run.records],
+        "torch": None if finished.by_torch is None else _plain(finished.by_torch.figures),
+        "onnxruntime": None if finished.by_onnx is None else _plain(finished.by_onnx.figures),
+        "per_class": _plain(finished.recall),
         "agreement": None
         if agreement is None
         else {
@@ -78,4 +83,16 @@ def trained_json(
         "model": None if built is None or built.path is None else str(built.path),
         "certificate": None if built is None else built.certificate.to_data(),
         "diagnostics": json.loads(render_json(diagnostics)),
+    }
+
+
+def _plain(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures as JSON has them; it has no NaN and no infinity."""
+    return {
+        name: _plain(value)
+        if isinstance(value, Mapping)
+        else None
+        if isinstance(value, float) and not math.isfinite(value)
+        else value
+        for name, value in figures.items()
     }

@@ -25,30 +25,31 @@ class TrainingDisplay:
     def __init__(self, title: str, epochs: int, *, shown: bool = True) -> None:
         self._title, self._epochs, self._shown = title, epochs, shown
         self._drawn = shown and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        self._early = ProgressDisplay(title)
+        self._stage: ProgressDisplay | None = None
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._last = monotonic()
 
     def __enter__(self) -> TrainingDisplay:
-        if self._shown:
-            self._early.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._early.__exit__(kind, error, trace)
-        self._end_bar()
+        self._end()
 
     def stage(self, stage: str, done: float) -> None:
-        """Before the first batch: what is being done."""
-        if self._shown:
-            self._early(stage, done)
+        """Before the first batch and behind the last epoch: what is being done."""
+        if not self._shown:
+            return
+        if self._stage is None:
+            self._end()
+            self._stage = ProgressDisplay(self._title).__enter__()
+        self._stage(stage, done)
 
     def batch(self, epoch: int, done: float, figures: Mapping[str, float], speed: float) -> None:
         """Within an epoch: figures so far, examples a second."""
-        self._early.__exit__(None, None, None)
+        self._end_stage()
         if self._drawn:
             self._draw(epoch, done, f"{figures_text(figures)}  {speed:,.0f}/s")
         elif self._shown and monotonic() - self._last > LINE_EVERY:
@@ -60,10 +61,11 @@ class TrainingDisplay:
         """After an epoch."""
         if not self._shown:
             return
+        self._end_stage()
         width = len(str(self._epochs))
         line = f"epoch {record.epoch:>{width}}/{self._epochs}  {figures_text(record.train)}"
         if record.validation:
-            line += f"  validation {figures_text(record.validation)}"
+            line += f"  val {figures_text(record.validation)}"
         self._say(f"{line}  {record.examples_per_second:,.0f}/s")
 
     def _say(self, line: str) -> None:
@@ -93,7 +95,13 @@ class TrainingDisplay:
             self._task, completed=epoch + done, description=f"epoch {epoch + 1}/{self._epochs}  {text}"
         )
 
-    def _end_bar(self) -> None:
+    def _end_stage(self) -> None:
+        if self._stage is not None:
+            self._stage.__exit__(None, None, None)
+            self._stage = None
+
+    def _end(self) -> None:
+        self._end_stage()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -101,4 +109,4 @@ class TrainingDisplay:
 
 def figures_text(figures: Mapping[str, float]) -> str:
     """Figures on a line: loss 0.412 accuracy 0.851."""
-    return " ".join(f"{name} {value:.{4 if name == 'loss' else 3}f}" for name, value in figures.items())
+    return " ".join(f"{name} {value:.3f}" for name, value in figures.items())

@@ -18,7 +18,7 @@ from netspec.torch_backend.given_weights import take
 from netspec.torch_backend.weights import arrays
 from netspec.train.agreement import Agreement, agree
 from netspec.train.data.examples import Examples, Stream
-from netspec.train.evaluation import Evaluation, batches_of, evaluate_onnx, evaluated, predictions
+from netspec.train.evaluation import Evaluation, batches_of, evaluate_onnx, evaluated, predictions, recall
 from netspec.train.pictures.confusion import confusion
 from netspec.train.pictures.curves import curves
 from netspec.train.pictures.features import features
@@ -44,6 +44,8 @@ class Finished:
     by_torch: Evaluation | None = None
     by_onnx: Evaluation | None = None
     agreement: Agreement | None = None
+    recall: Mapping[str, float] = field(default_factory=dict)
+    """The part of each class that is recognised, where the spec asks for it; by the class' name."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
     @property
@@ -69,6 +71,7 @@ def finish(
     if run.judged is not None:
         progress("the test set in torch", 0.0)
         finished.by_torch = _by_torch(run, module, run.judged)
+        finished.recall = _recall(run, finished.by_torch)
     if export:
         _export(finished, checked, run, opset, progress)
         if finished.built is not None and finished.built.path is not None and run.judged is not None:
@@ -100,6 +103,14 @@ def _by_torch(run: Run, module: nn.Module, judged: Examples | Stream) -> Evaluat
         counts.append(feeds.examples)
     module.to("cpu")
     return evaluated(torch.cat(given).float().numpy(), judged.targets, _metrics(run.graph))
+
+
+def _recall(run: Run, evaluation: Evaluation) -> Mapping[str, float]:
+    if evaluation.confusion is None or "per_class" not in _metrics(run.graph):
+        return {}
+    parts = recall(evaluation.confusion)
+    names = _classes(run) or [str(number) for number in range(len(parts))]
+    return {name: float(part) for name, part in zip(names, parts, strict=True)}
 
 
 def _export(finished: Finished, checked: Checked, run: Run, opset: int | None, progress: Progress) -> None:

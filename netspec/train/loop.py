@@ -62,6 +62,16 @@ class Listener(Protocol):
         """After every epoch, when it is validated and saved."""
 
 
+class Unheard:
+    """A listener for a caller that wants none."""
+
+    def batch(self, epoch: int, done: float, figures: Mapping[str, float], speed: float) -> None:
+        pass
+
+    def epoch(self, record: EpochRecord) -> None:
+        pass
+
+
 @dataclass
 class Loop:
     """One run of a learner over its batches."""

@@ -51,6 +51,8 @@ class Run:
     records: tuple[EpochRecord, ...]
     warnings: tuple[Diagnostic, ...]
     stopped: int | None = None
+    is_first: bool = True
+    """Whether this process is the one that writes."""
 
     @property
     def best(self) -> EpochRecord | None:
@@ -169,7 +171,17 @@ class _Run:
         written = records.read(self.folder.metrics) if self.world.is_first else kept
         judged = self.data.test or parts.validation
         told = (*self.data.notices, *warnings)
-        return Run(self.folder, self.graph, self.data, judged, self.device, tuple(written), told, stopped)
+        return Run(
+            self.folder,
+            self.graph,
+            self.data,
+            judged,
+            self.device,
+            tuple(written),
+            told,
+            stopped,
+            self.world.is_first,
+        )
 
     def _parts(self) -> Parts:
         training = self.training

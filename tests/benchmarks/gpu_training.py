@@ -1,6 +1,6 @@
 """The five published networks on a GPU: ten epochs each on Fashion-MNIST, beside the published results.
 
-    python -m tests.benchmarks.gpu_training --data-dir FOLDER [--out FOLDER] [--epochs 10] [NAME ...]
+    python -m tests.benchmarks.gpu_training [--data-dir data] [--out FOLDER] [--epochs 10] [NAME ...]
 
 Aims: the published test accuracy at the best epoch; of the published examples a second lenet_bn 50 times at
 least, vgg11_small, googlenet and resnet18 20 times, densenet 10 times. Beside each, what part of the bare step
@@ -87,13 +87,16 @@ def main() -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(NETWORKS)}; all unless given"
     )
-    parser.add_argument("--data-dir", type=Path, required=True, help="where Fashion-MNIST lies")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where Fashion-MNIST lies")
     parser.add_argument("--out", type=Path, help="where the runs are kept; nowhere unless given")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--precision", default="tf32", choices=("float32", "tf32", "bf16"))
     parser.add_argument("--compile", default="auto", choices=("auto", "on", "off"))
     parser.add_argument("--device", default="cuda", help="cuda, or cpu to try the script")
     arguments = parser.parse_args()
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        print("torch finds no CUDA device: nothing is measured")
+        return
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.names or NETWORKS:
