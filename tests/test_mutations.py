@@ -8,6 +8,7 @@ is in the message, and `damaged(number)` gives the text.
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 from copy import deepcopy
@@ -21,7 +22,7 @@ from netspec.diagnostics.render import render_github, render_json, render_text
 from netspec.language.source import Format, parse
 from netspec.pipeline import check_text
 
-CASES = 20_000
+CASES = int(os.environ.get("MUTATIONS", "8000"))
 CHUNK = 1_000
 
 SPECS = Path(__file__).parent.parent / "specs"

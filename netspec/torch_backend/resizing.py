@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -37,10 +38,20 @@ class Resize(nn.Module):
         self.antialias = antialias
 
     def forward(self, x: Tensor, size: tuple[int, ...] | None = None) -> Tensor:
+        given = self.size if size is None else size
+        resized = self._resized(x, given, self.scale_factor)
+        if self.antialias and resized.shape[3] == 1:
+            # torch 2.13 writes a smoothed column of several rows to the wrong places, and a row to the right.
+            resized = self._resized(x.mT, _turned(given), _turned(self.scale_factor)).mT
+        return resized
+
+    def _resized(
+        self, x: Tensor, size: int | tuple[int, ...] | None, scale_factor: float | tuple[float, ...] | None
+    ) -> Tensor:
         return functional.interpolate(
             x,
-            self.size if size is None else size,
-            self.scale_factor,
+            size,
+            scale_factor,
             self.mode,
             self.align_corners,
             self.recompute_scale_factor,
@@ -53,6 +64,14 @@ class Resize(nn.Module):
     def extra_repr(self) -> str:
         names = ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor", "antialias")
         return ", ".join(f"{name}={getattr(self, name)}" for name in names if getattr(self, name) is not None)
+
+
+T = TypeVar("T")
+
+
+def _turned(values: T | tuple[T, ...] | None) -> T | tuple[T, ...] | None:
+    """What is said of height and width, for an image on its side."""
+    return values[::-1] if isinstance(values, tuple) else values
 
 
 def interpolated(
@@ -78,7 +97,11 @@ def interpolated(
             x = x.index_select(axis, kernel(numbers, [size], factor)[0, 0].long())
         return x
     if antialias:
-        kernels = {"bilinear": aten._upsample_bilinear2d_aa, "bicubic": aten._upsample_bicubic2d_aa}
+        kernel = {"bilinear": aten._upsample_bilinear2d_aa, "bicubic": aten._upsample_bicubic2d_aa}[mode]
+        if sizes[1] == 1:  # as in Resize above
+            column: Tensor = kernel(x.mT, list(sizes[::-1]), align_corners, *factors[::-1])
+            return column.mT
+        kernels = {mode: kernel}
     else:
         kernels = {
             "linear": aten.upsample_linear1d,

@@ -14,14 +14,15 @@ from netspec.ir.fingerprint import graph_hash
 from netspec.ir.graph import Graph
 from netspec.ir.training import Named, Training
 from netspec.train.averaging import Average
-from netspec.train.batches import Batches, Resident, make_batches
+from netspec.train.batch_sizes import batch_bounds
+from netspec.train.batches import Admits, Batches, Resident, make_batches, shares_admitted
 from netspec.train.checkpoint import Checkpoints
 from netspec.train.data.examples import Data, Examples, Stream
 from netspec.train.devices import SyncNeedsGpus
 from netspec.train.distributed import World
 from netspec.train.loop import Listener, Loop
 from netspec.train.losses import OF_CLASSES, make_loss
-from netspec.train.metrics import Meter
+from netspec.train.metrics import Meter, ignored_class
 from netspec.train.optimizing import can_be_captured, make_optimizer
 from netspec.train.precision import make_scaler
 from netspec.train.preparing import Prepare
@@ -29,6 +30,7 @@ from netspec.train.records import EpochRecord
 from netspec.train.schedule import make_schedule
 from netspec.train.step import Learner
 from netspec.train.stopping import Stop
+from netspec.verify.inputs import admissible
 
 EVALUATION_BATCH = 2  # times the training batch: without gradients there is room for more
 COMPILING_PAYS = 3e16  # multiply-adds of a run from which compiling, which takes a minute, saves more
@@ -64,7 +66,14 @@ def assemble(
     checkpoints: Checkpoints | None,
     finished: Callable[[EpochRecord, bool], None],
 ) -> Loop:
-    """The loop of a run, from its beginning."""
+    """The loop of a run, from its beginning.
+
+    Errors: NS477, NS478.
+    """
+    admits = _admits(graph, module)
+    if not shares_admitted(training.batch_size, world, admits):
+        share = Share(batch=training.batch_size, processes=world.size)
+        raise DiagnosticError(share.at(training.entries.get("batch_size", training.span)))
     batches = make_batches(
         parts.train,
         training.batch_size,
@@ -73,7 +82,7 @@ def assemble(
         seed=training.seed,
         workers=options.workers,
         accumulate=training.accumulate,
-        drop_one=_has_batch_norm(module),
+        admits=admits,
     )
     updates = -(-batches.plan.steps // training.accumulate)
     capture = _can_capture(training, batches, device, world)
@@ -82,7 +91,7 @@ def assemble(
     return Loop(
         learner=learner,
         batches=batches,
-        validation=evaluation_batches(parts.validation, training, device, world, options.workers),
+        validation=evaluation_batches(parts.validation, graph, training, device, world, options.workers),
         rate=make_schedule(training.schedule, lr, updates, training.epochs),
         epochs=training.epochs,
         identity=identity(graph, training, data, len(parts.train)),
@@ -95,12 +104,18 @@ def assemble(
 
 
 def evaluation_batches(
-    examples: Examples | Stream | None, training: Training, device: torch.device, world: World, workers: int
+    examples: Examples | Stream | None,
+    graph: Graph,
+    training: Training,
+    device: torch.device,
+    world: World,
+    workers: int,
 ) -> Batches | None:
     """Examples in their order, in batches for evaluation; None for none."""
     if examples is None:
         return None
-    return make_batches(examples, EVALUATION_BATCH * training.batch_size, device, world, workers=workers)
+    size = admissible(batch_bounds(graph), EVALUATION_BATCH * training.batch_size)
+    return make_batches(examples, size, device, world, workers=workers)
 
 
 def _learner(
@@ -138,7 +153,8 @@ def _learner(
         average=None if training.ema is None else Average(plain, training.ema),
         prepare=Prepare(graph, training.augment, channels_last=channels_last),
         prepare_plainly=Prepare(graph, channels_last=channels_last),
-        meter=Meter(device, classes, counted),
+        meter=Meter(device, classes, counted, ignored_class(training.loss)),
+        bounds=batch_bounds(graph),
         classes=classes,
         output=None if len(graph.outputs) == 1 else number,
         device=device,
@@ -146,8 +162,11 @@ def _learner(
     )
 
 
-def _has_batch_norm(module: nn.Module) -> bool:
-    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
+def _admits(graph: Graph, module: nn.Module) -> Admits:
+    """How many examples the network trains on at once; one has no variance, which batch normalisation needs."""
+    bounds = batch_bounds(graph)
+    normalises = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
+    return lambda count: bounds.admits(count) and not (normalises and count == 1 and bounds.greatest != 1)
 
 
 def _synchronised(module: nn.Module, training: Training, device: torch.device, world: World) -> nn.Module:
@@ -208,6 +227,23 @@ def _plain(value: Any) -> Any:
 def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """The keys by which two identities differ."""
     return [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
+
+
+class Share(Diagnostic):
+    """A batch of which a process has a part that its network cannot train on."""
+
+    code = "NS478"
+    message = "each of {processes} processes cannot train on its part of a batch of {batch}"
+
+    batch: int
+    processes: int
+
+    @property
+    def help(self) -> str:
+        return (
+            "take fewer processes or larger batches: batch normalisation needs two examples in each, and an "
+            "input whose first dimension is fixed can only be trained by one process"
+        )
 
 
 class NoTraining(Diagnostic):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,6 +16,15 @@ from netspec.verify.tolerance import Array
 
 ON_DEVICE = 0.5
 """The part of the device's free memory that a data set may take."""
+
+
+Admits = Callable[[int], bool]
+"""Whether a network trains on so many examples at once."""
+
+
+def any_number(count: int) -> bool:
+    """Of a network that takes whatever there is."""
+    return True
 
 
 class Batch(NamedTuple):
@@ -32,16 +41,27 @@ class Batch(NamedTuple):
 
 
 class Plan:
-    """Which examples each batch has: cut from a permutation, each batch shared out among the processes."""
+    """Which examples each batch has: cut from a permutation, each batch shared out among the processes.
+
+    Of the last batch so many are left out that the network `admits` what each process has of it.
+    """
 
     def __init__(
-        self, count: int, size: int, world: World, *, seed: int | None, drop_one: bool, accumulate: int = 1
+        self,
+        count: int,
+        size: int,
+        world: World,
+        *,
+        seed: int | None,
+        admits: Admits = any_number,
+        accumulate: int = 1,
     ) -> None:
         self.size = size
         self._count, self._world, self._seed, self._accumulate = count, world, seed, accumulate
         last = count % size
-        # One example has no variance, which batch normalisation needs.
-        self._used = count - 1 if last == 1 and drop_one and count > 1 else count
+        while last and not shares_admitted(last, world, admits):
+            last -= 1
+        self._used = count - count % size + last
         self.steps = -(-self._used // size)
 
     def indices(self, epoch: int) -> Tensor:
@@ -68,6 +88,11 @@ class Plan:
         start, length, world = batch * self.size, self.length(batch), self._world
         first, end = (length * rank // world.size for rank in (world.rank, world.rank + 1))
         return slice(start + first, start + end)
+
+
+def shares_admitted(length: int, world: World, admits: Admits) -> bool:
+    """Whether every process can train on its part of so many examples; one without a part runs on one."""
+    return all(admits(max(share, 1)) for share in {length // world.size, -(-length // world.size)})
 
 
 class Batches(Protocol):
@@ -133,14 +158,14 @@ def make_batches(
     seed: int | None = None,
     workers: int = 0,
     accumulate: int = 1,
-    drop_one: bool = False,
+    admits: Admits = any_number,
 ) -> Resident | Streamed:
     """Batches of `size` examples over all processes; in the data set's order if there is no `seed`.
 
-    With `drop_one` a last batch of a single example is left out. Examples too large for the device's memory
-    are streamed from the host's.
+    Of a last batch that the network does not admit as many are left out as need be. Examples too large for
+    the device's memory are streamed from the host's.
     """
-    plan = Plan(len(examples), size, world, seed=seed, drop_one=drop_one, accumulate=accumulate)
+    plan = Plan(len(examples), size, world, seed=seed, admits=admits, accumulate=accumulate)
     if isinstance(examples, Examples):
         if _fits(examples, device):
             return Resident(examples, plan, device)

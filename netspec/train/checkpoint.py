@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, optim
 
 from netspec.diagnostics import Diagnostic, DiagnosticError, Severity, printable
-from netspec.files import published, writing
+from netspec.files import writing
+from netspec.torch_backend.safetensors_file import write_tensors
 
 FORMAT = 1
 KEPT = 2
@@ -129,16 +130,9 @@ class Checkpoints:
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint as one file, which is on the disk when this returns."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     facts = {"format": FORMAT, "sha256": _digest(tensors.items()), **checkpoint.facts}
-    with published(path, durable=True) as beside:
-        try:
-            save_file(_apart(tensors), beside, metadata={KEY: json.dumps(facts)})
-        except SafetensorError as error:
-            raise OSError(str(error)) from error  # the system's refusal, in the library's clothes
+    write_tensors(path, _apart(tensors), {KEY: json.dumps(facts)}, durable=True)
 
 
 def read(path: Path) -> Checkpoint:

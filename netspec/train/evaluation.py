@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from netspec.diagnostics import DiagnosticError
-from netspec.ir.dim import Dim
 from netspec.ir.graph import Graph
+from netspec.train.batch_sizes import batch_bounds
 from netspec.train.data.examples import Examples, Stream
 from netspec.train.distributed import ALONE
 from netspec.train.evaluating import evaluating
@@ -76,6 +76,7 @@ def evaluate_onnx(
     *,
     output: int = 0,
     metrics: Sequence[str] = ("accuracy",),
+    ignored: int | None = None,
     batch_size: int = BATCH,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -90,25 +91,35 @@ def evaluate_onnx(
         for feeds in batches_of(graph, data, batch_size):
             if progress:
                 progress("the test set in onnxruntime", done / len(data))
-            given.append(session.run(feeds.inputs)[output][: feeds.examples])
+            given.append(widened(session.run(feeds.inputs)[output][: feeds.examples]))
             done += feeds.examples
     except RefusedError as error:
         refusal = RuntimeRefuses(version=onnxruntime.__version__, lane=CPU.name, reason=str(error))
         raise DiagnosticError(refusal) from error
-    return evaluated(np.concatenate(given), data.targets, metrics)
+    return evaluated(np.concatenate(given), data.targets, metrics, ignored)
 
 
-def evaluated(outputs: Array, targets: Array, metrics: Sequence[str]) -> Evaluation:
-    """Outputs (N, K, ...) beside the classes (N, ...) that they should give, or beside numbers."""
+def evaluated(
+    outputs: Array, targets: Array, metrics: Sequence[str], ignored: int | None = None
+) -> Evaluation:
+    """Outputs (N, K, ...) beside the classes (N, ...) that they should give, or beside numbers.
+
+    The class `ignored` is no answer that counts.
+    """
     if targets.dtype.kind not in "iu":
         return Evaluation(outputs, {}, None)
     classes = outputs.shape[1]
     counted = {*metrics, "per_class"} if classes <= CLASSES_LIMIT else {*metrics} - {"per_class"}
-    meter = Meter(torch.device("cpu"), classes, sorted(counted))
+    meter = Meter(torch.device("cpu"), classes, sorted(counted), ignored)
     meter.add(torch.zeros(()), torch.from_numpy(outputs), torch.from_numpy(targets))
     figures = {name: value for name, value in meter.read(ALONE).items() if name != "loss"}
     matrix = meter.confusion(ALONE)
     return Evaluation(outputs, figures, None if matrix is None else matrix.numpy())
+
+
+def widened(outputs: Array) -> Array:
+    """Outputs of half precision in float32, which holds them all and which numpy computes in."""
+    return outputs if outputs.dtype in (np.float32, np.float64) else outputs.astype(np.float32)
 
 
 def recall(confusion: Array) -> Array:
@@ -135,18 +146,11 @@ def run_exactly(
 
 def batches_of(graph: Graph, data: Examples | Stream, batch_size: int) -> Iterator[Feeds]:
     """The data set in its order, prepared in numpy, in batches of one size that the network takes."""
-    size = _admitted(graph, min(batch_size, len(data)))
+    size = admissible(batch_bounds(graph), min(batch_size, len(data)))
     for start in range(0, len(data), size):
         places = np.arange(start, min(start + size, len(data)))
         inputs = _filled(_prepared(graph, data, places), size)
         yield Feeds(inputs, len(places))
-
-
-def _admitted(graph: Graph, wanted: int) -> int:
-    first = graph.inputs[0].value.type.known[0]
-    if isinstance(first, int):
-        return first
-    return admissible(graph.bounds[str(first)], wanted) if isinstance(first, Dim) else wanted
 
 
 def _filled(inputs: Mapping[str, Array], size: int) -> Mapping[str, Array]:

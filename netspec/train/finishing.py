@@ -8,17 +8,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import nn
 
 from netspec.diagnostics import Diagnostic, DiagnosticError
 from netspec.ir.graph import Graph
 from netspec.torch_backend.build import build as build_module
+from netspec.torch_backend.dtypes import array_of, tensor_of
 from netspec.torch_backend.given_weights import take
 from netspec.torch_backend.weights import arrays
 from netspec.train.agreement import Agreement, agree
+from netspec.train.batch_sizes import batch_bounds
 from netspec.train.data.examples import Examples, Stream
-from netspec.train.evaluation import Evaluation, batches_of, evaluate_onnx, evaluated, predictions, recall
+from netspec.train.evaluation import (
+    Evaluation,
+    batches_of,
+    evaluate_onnx,
+    evaluated,
+    predictions,
+    recall,
+    widened,
+)
+from netspec.train.metrics import ignored_class
 from netspec.train.pictures.confusion import confusion
 from netspec.train.pictures.curves import curves
 from netspec.train.pictures.features import features
@@ -92,17 +102,21 @@ def _metrics(graph: Graph) -> tuple[str, ...]:
     return () if graph.training is None else graph.training.metrics
 
 
+def _ignored(graph: Graph) -> int | None:
+    return None if graph.training is None else ignored_class(graph.training.loss)
+
+
 def _by_torch(run: Run, module: nn.Module, judged: Examples | Stream) -> Evaluation:
     """The trained network over the whole test set, in float32 on the device that trained it."""
     order = [entry.name for entry in run.graph.inputs]
     module.to(run.device)
-    given, counts = [], []
+    given = []
     for feeds in batches_of(run.graph, judged, BATCH):
-        inputs = tuple(torch.from_numpy(np.asarray(feeds.inputs[name])).to(run.device) for name in order)
-        given.append(predictions(module, [inputs], output=_output(run))[: feeds.examples])
-        counts.append(feeds.examples)
+        inputs = tuple(tensor_of(feeds.inputs[name]).to(run.device) for name in order)
+        outputs = predictions(module, [inputs], output=_output(run))[: feeds.examples]
+        given.append(widened(array_of(outputs)))
     module.to("cpu")
-    return evaluated(torch.cat(given).float().numpy(), judged.targets, _metrics(run.graph))
+    return evaluated(np.concatenate(given), judged.targets, _metrics(run.graph), _ignored(run.graph))
 
 
 def _recall(run: Run, evaluation: Evaluation) -> Mapping[str, float]:
@@ -131,7 +145,8 @@ def _export(finished: Finished, checked: Checked, run: Run, opset: int | None, p
 
 def _samples(graph: Graph, judged: Examples | Stream) -> Samples:
     """Examples from the first to the last, raw, as a file of samples would have them."""
-    chosen = np.unique(np.linspace(0, len(judged) - 1, min(SAMPLED, len(judged))).round().astype(np.int64))
+    count = max(min(SAMPLED, len(judged)), batch_bounds(graph).least)  # some more than once, if need be
+    chosen = np.linspace(0, len(judged) - 1, count).round().astype(np.int64)
     part = judged.part(chosen)
     if isinstance(part, Examples):
         inputs = part.inputs
@@ -160,6 +175,7 @@ def _compare(
         judged,
         output=_output(run),
         metrics=_metrics(run.graph),
+        ignored=_ignored(run.graph),
         batch_size=BATCH,
         progress=progress,
     )
@@ -187,7 +203,7 @@ def _draw(finished: Finished, run: Run, module: nn.Module) -> None:
             confusion(finished.by_torch.confusion, _classes(run), folder.confusion)
     if judged is not None:
         feeds = next(batches_of(run.graph, judged.part(np.arange(1)), 1))
-        inputs = [torch.from_numpy(np.asarray(feeds.inputs[entry.name])) for entry in run.graph.inputs]
+        inputs = [tensor_of(feeds.inputs[entry.name]) for entry in run.graph.inputs]
         with _told(finished):
             features(module, run.graph, inputs, folder.features)
 

@@ -8,22 +8,32 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from netspec.ir.training import Named
 from netspec.train.distributed import World, summed
 
 LOSS, EXAMPLES, CORRECT, TOP5, COUNTED = range(5)
 """Places in a meter's totals; answers are counted by pixel or token where targets have such axes."""
 
 
+def ignored_class(loss: Named) -> int | None:
+    """The class that a loss leaves out; None for a loss of numbers."""
+    ignored: int | None = loss.arguments.get("ignore_index")
+    return ignored
+
+
 class Meter:
     """Adds up losses and right answers over batches, in tensors that stay where they are.
 
-    `classes` is the number of classes where targets are classes, else 0.
+    `classes` is the number of classes where targets are classes, else 0. Where targets are the class `ignored`
+    no answer is right or wrong.
     """
 
-    def __init__(self, device: torch.device, classes: int, metrics: Sequence[str]) -> None:
+    def __init__(
+        self, device: torch.device, classes: int, metrics: Sequence[str], ignored: int | None = None
+    ) -> None:
         self.totals = torch.zeros(5, dtype=torch.float64, device=device)
         self.matrix: Tensor | None = None
-        self._classes, self._metrics = classes, metrics
+        self._classes, self._metrics, self._ignored = classes, metrics, ignored
         if "per_class" in metrics and classes:
             self.matrix = torch.zeros(classes * classes, dtype=torch.int64, device=device)
 
@@ -36,21 +46,23 @@ class Meter:
             if scores.ndim > 2:
                 scores = scores.movedim(1, -1).flatten(0, -2)
                 wanted = wanted.flatten()
+            known = (wanted >= 0) & (wanted < self._classes)
+            if self._ignored is not None:
+                known &= wanted != self._ignored
             answers = scores.argmax(1)
-            counts.append((answers == wanted).sum().double())
-            counts.append(self._among_first(scores, wanted))
-            counts.append(torch.full_like(self.totals[0], wanted.numel()))
+            counts.append(((answers == wanted) & known).sum().double())
+            counts.append(self._among_first(scores, wanted, known))
+            counts.append(known.sum().double())
             if self.matrix is not None:
-                known = (wanted >= 0) & (wanted < self._classes)
                 cells = torch.where(known, wanted * self._classes + answers, 0)
                 self.matrix.index_add_(0, cells, known.long())
         self.totals[: len(counts)] += torch.stack(counts)
 
-    def _among_first(self, scores: Tensor, wanted: Tensor) -> Tensor:
+    def _among_first(self, scores: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
         if "top5" not in self._metrics:
             return torch.zeros_like(self.totals[0])
         first = scores.topk(min(5, self._classes), dim=1).indices
-        return (first == wanted[:, None]).any(1).sum().double()
+        return ((first == wanted[:, None]).any(1) & known).sum().double()
 
     def reset(self) -> None:
         """Begin anew."""

@@ -34,8 +34,11 @@ def make_optimizer(
         arguments["lr"] = torch.tensor(arguments["lr"], device=device)
         if named.name in CAPTURABLE:
             arguments["capturable"] = True
-    learning = [parameter for parameter in parameters if parameter.requires_grad]
-    return kind(learning, **arguments)
+    optimizer = kind([parameter for parameter in parameters if parameter.requires_grad], **arguments)
+    if captured:
+        # torch would warn at the first steps, which are eager, that they are.
+        optimizer._warned_capturable_if_run_uncaptured = True
+    return optimizer
 
 
 def can_be_captured(named: Named) -> bool:

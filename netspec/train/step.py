@@ -11,6 +11,7 @@ from torch import Tensor, nn, optim
 from torch.amp import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
+from netspec.ir.dim import Bounds
 from netspec.ir.training import Training
 from netspec.train.averaging import Average
 from netspec.train.batches import Batch, Resident
@@ -18,6 +19,7 @@ from netspec.train.distributed import World
 from netspec.train.losses import Loss
 from netspec.train.metrics import Meter
 from netspec.train.precision import autocast
+from netspec.verify.inputs import admissible
 
 Prepare = Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
 
@@ -43,6 +45,8 @@ class Learner:
     prepare_plainly: Prepare
     """The same without augmentation, for validation."""
     meter: Meter
+    bounds: Bounds
+    """How many examples the network takes at once."""
     classes: int
     """How many there are, where targets are classes, else 0."""
     output: int | None
@@ -81,9 +85,12 @@ class Learner:
     @torch.no_grad()
     def judge(self, batch: Batch, meter: Meter) -> None:
         """Count a batch of validation; the network is in evaluation mode."""
-        outputs = self._run(self.plain, self.prepare_plainly(batch.inputs))
+        count = len(batch.targets)
+        missing = admissible(self.bounds, count) - count
+        inputs = tuple(_filled(x, missing) for x in batch.inputs) if missing else batch.inputs
+        outputs = self._run(self.plain, self.prepare_plainly(inputs))[:count]
         loss = self.loss(outputs, batch.targets)
-        meter.add(loss * len(batch.targets) if self.is_mean else loss, outputs, batch.targets)
+        meter.add(loss * count if self.is_mean else loss, outputs, batch.targets)
 
     def deployed(self) -> AbstractContextManager[None]:
         """In here the network has the weights that it is judged and deployed with."""
@@ -114,17 +121,24 @@ class Learner:
         return nullcontext()
 
 
+def _filled(x: Tensor, missing: int) -> Tensor:
+    """A batch (N, ...) with the last example again, so many times."""
+    return torch.cat([x, x[-1:].expand(missing, *x.shape[1:])])
+
+
 class Captured:
     """The step as a CUDA graph: one launch replays all its kernels, for whose launches small networks wait.
 
     Whole batches of examples that lie on the device go this way. The graph reads the indices of its batch
-    from one tensor, and the learning rate and the seed from where torch keeps them.
+    from one tensor, and the learning rate and the seed from where torch keeps them. A step that torch cannot
+    capture, such as one that waits for the device, stays eager.
     """
 
     def __init__(self, learner: Learner, batches: Resident) -> None:
         self._learner, self._batches = learner, batches
         self._chosen = torch.zeros(batches.plan.size, dtype=torch.int64, device=learner.device)
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._is_refused = False
         self._stream = torch.cuda.Stream(learner.device)  # type: ignore[no-untyped-call]
         self._eager = 0
 
@@ -133,12 +147,13 @@ class Captured:
         self._chosen.copy_(chosen)
         if self._graph is not None:
             self._graph.replay()
-        elif self._eager < EAGER_STEPS:
+        elif self._is_refused or self._eager < EAGER_STEPS:
             self._eager += 1
             self._aside()
         else:
             self._graph = self._capture()
-            self._graph.replay()
+            self._is_refused = self._graph is None
+            self.learn(chosen)
 
     def _aside(self) -> None:
         """An eager step on the stream on which the graph is captured later, as torch wants it."""
@@ -148,10 +163,17 @@ class Captured:
             self._learner.optimizer.zero_grad(set_to_none=True)
         torch.cuda.current_stream().wait_stream(self._stream)
 
-    def _capture(self) -> torch.cuda.CUDAGraph:
+    def _capture(self) -> torch.cuda.CUDAGraph | None:
+        """The step's graph, which runs nothing yet; None where torch refuses."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self._stream):
-            self._whole_step()
+        try:
+            with torch.cuda.graph(graph, stream=self._stream):
+                self._whole_step()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError:
+            self._learner.optimizer.zero_grad(set_to_none=True)
+            return None
         return graph
 
     def _whole_step(self) -> None:

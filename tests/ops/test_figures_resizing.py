@@ -166,3 +166,35 @@ def test_nearest_is_refused_where_torch_itself_is_not_one_function() -> None:
     """Five times 1.25 and the like: one kernel of torch keeps the elements, another one does not."""
     with pytest.raises(DiagnosticError, match="the layout in memory"):
         checked([1, 1, 3, 3], {"Upsample": {"scale_factor": 1.25}})
+
+
+def filtered(have: int, want: int, mode: str) -> Array:
+    """The matrix (want, have) of a smoothed resizing, by its definition: a filter as wide as the step."""
+    step = have / want
+    reach = {"bilinear": 1, "bicubic": 2}[mode]
+    wide = max(step, 1.0)
+    matrix = np.zeros((want, have))
+    for row in range(want):
+        centre = step * (row + 0.5)
+        first, end = max(int(centre - reach * wide + 0.5), 0), min(int(centre + reach * wide + 0.5), have)
+        away = np.abs((np.arange(first, end) - centre + 0.5) / wide)
+        if mode == "bilinear":
+            weights = np.clip(1 - away, 0, None)
+        else:  # Keys' cubic with a = -0.5
+            near, far = (1.5 * away - 2.5) * away**2 + 1, ((-0.5 * away + 2.5) * away - 4) * away + 2
+            weights = np.where(away < 1, near, np.where(away < 2, far, 0))
+        matrix[row, first:end] = weights / weights.sum()
+    return matrix
+
+
+@every_opset
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [[19, 1], [4, 1], [1, 19], [1, 1], [9, 3]])
+def test_smoothed_images_are_their_definition(tmp_path: Path, opset: int, mode: str, size: list[int]) -> None:
+    """Columns of several rows too, which torch 2.13 itself fills wrongly when its memory is contiguous."""
+    graph = checked([2, 2, 6, 7], {"Resize": {"size": size, "mode": mode, "antialias": True}}).graph
+    feed = np.random.default_rng(0).standard_normal((2, 2, 6, 7)).astype(np.float32)
+    rows, columns = filtered(6, size[0], mode), filtered(7, size[1], mode)
+    expected = np.einsum("oh,pw,nchw->ncop", rows, columns, feed.astype(np.float64))
+    for (y,) in both(graph, tmp_path, opset, feed):
+        np.testing.assert_allclose(y, expected, atol=2e-6)
