@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.gpu_training [--data-dir data] [--out FOLDER] [--epochs 10] [NAME ...]
 
-Aims: the published test accuracy at the best epoch; of the published examples a second lenet_bn 50 times at
-least, vgg11_small, googlenet and resnet18 20 times, densenet 10 times. Beside each, what part of the bare step
-(the same step as a CUDA graph, on a batch that is already in place) whole epochs reach.
+Aims: the published test accuracy at the best epoch; lenet_bn at least 50 times its published examples a
+second, vgg11_small, googlenet and resnet18 20 times, densenet 10 times. Beside them stands what part of the
+bare step (the same as a CUDA graph, on a batch that is already in place) whole epochs reach.
 """
 
 from __future__ import annotations

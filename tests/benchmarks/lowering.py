@@ -28,11 +28,12 @@ from netspec.onnx_backend.export import export
 from netspec.pipeline import check
 from netspec.torch_backend.build import build
 from netspec.torch_backend.weights import arrays
+from netspec.verify.inputs import drawn_batch
 from tests.benchmarks.measuring.tables import show
 
 SPECS = Path(__file__).parents[2] / "specs"
 LARGE = 10_000_000  # bytes; below, a plain write measures little but the opening of a file
-SYMBOL_SIZES = {"batch": 2, "H": 64, "W": 96}  # what symbolic dimensions are while torch traces
+TRACED_BATCH = 2  # while torch traces, which takes a batch of 1 for a fixed one
 
 NETWORKS = (("lenet", None), ("alexnet", None), ("resnet", "resnet50"), ("densenet", "densenet121"))
 """Specs, and the variant that is measured."""
@@ -46,7 +47,7 @@ def netspec_way(graph: Graph, module: nn.Module) -> Way:
 
 
 def torch_way(graph: Graph, module: nn.Module) -> Way:
-    example = tuple(torch.randn(item.value.type.bind(SYMBOL_SIZES)) for item in graph.inputs)
+    example = tuple(map(torch.from_numpy, drawn_batch(graph, TRACED_BATCH, 0).values()))
     symbolic = tuple(
         {
             axis: torch.export.Dim.DYNAMIC
