@@ -4,16 +4,18 @@
 #   JOBS     test processes side by side
 #   TESTS    what `make test` runs, for example TESTS=tests/ir (without the gate on coverage)
 #   SWEEP    what `make sweep` sweeps, for example SWEEP="--count 500 Conv2d pooling"
+#   PORTABILITY  what `make portability` runs, for example PORTABILITY="lenet --runtime tract"
 
 PYTHON ?= python3
 JOBS ?= 2
 TESTS ?=
 SWEEP ?= --compare 500
+PORTABILITY ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types format sweep bench wheel wheel-test clean
+.PHONY: help setup demo test lint types format sweep bench portability wheel wheel-test clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +46,9 @@ sweep: setup ## Hold 20,000 random configurations of the operations against torc
 bench: setup ## Measure: one table per script of tests/benchmarks
 	@set -e; for script in tests/benchmarks/*.py; do echo "== $$script"; \
 		$(BIN)/python -m "tests.benchmarks.$$(basename "$$script" .py)"; done
+
+portability: setup ## Run every export on other runtimes, and write exports/README.md's table; an hour
+	$(BIN)/python -m tests.portability $(PORTABILITY)
 
 specs: setup ## Build every spec and variant at full size; half an hour
 	$(BIN)/python -m tests.trials.every_spec

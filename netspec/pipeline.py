@@ -18,8 +18,6 @@ from netspec.language.source import Format, parse, read
 from netspec.language.tree import Tree
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from netspec.onnx_backend.export import Export
     from netspec.torch_backend.alignment import Taken, Way
     from netspec.train.finishing import Finished
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 DEFAULT_OUT = Path("exports")
 DEFAULT_DATA = Path("data")
 DEFAULT_RUNS = Path("runs")
-CALIBRATION_BATCH = 16  # samples from which an untrained network's BatchNorm takes its statistics
 
 Progress = Callable[[str, float], None]
 
@@ -148,6 +145,7 @@ def build(
     from netspec.onnx_backend.opset import BFLOAT16_OPSET, DEFAULT_OPSET, supported_opset
     from netspec.onnx_backend.runtimes import need_one_runtime
     from netspec.verify.inputs import need_inputs
+    from netspec.verify.publishing import publish, ready
 
     need_one_runtime()
     exported = _retyped(checked, DType(dtype))
@@ -156,12 +154,12 @@ def build(
     opset = supported_opset(usual if opset is None else opset)
     real = _samples(samples, exported.graph) if samples is not None else None
     report("making the module", 0.0)
-    module, taken = _module(graph, weights, weights_map, seed)
+    module, taken = ready(graph, weights, weights_map, seed)
     if save_weights is not None:
         from netspec.torch_backend.weights import save_weights as save
 
         save(module, graph, save_weights)
-    return _publish(exported, module, out, opset, seed, real, keep_rejected, repro, taken, report)
+    return publish(exported, module, out, opset, seed, real, keep_rejected, repro, taken, report)
 
 
 def train(
@@ -263,92 +261,6 @@ def _samples(given: Path | Samples, graph: Graph) -> Samples:
     samples = read_samples(given) if isinstance(given, Path) else given
     prepare(samples, graph)
     return samples
-
-
-def _module(
-    graph: Graph, weights: Path | None, weights_map: Way | None, seed: int
-) -> tuple[nn.Module, Taken | None]:
-    """The module in evaluation mode, with given weights or drawn ones, and what became of those given."""
-    from netspec.torch_backend.build import build as build_module
-
-    taken = None
-    if weights is not None:
-        from netspec.torch_backend.given_weights import take
-
-        module = build_module(graph, device="meta")
-        taken = take(module, graph, weights, weights_map)
-    else:
-        module = build_module(graph, seed=seed)
-        _calibrate(module, graph, seed)
-    return module.eval(), taken
-
-
-def _calibrate(module: nn.Module, graph: Graph, seed: int) -> None:
-    from torch import from_numpy
-
-    from netspec.torch_backend.calibrate import calibrate, has_statistics
-    from netspec.verify.inputs import drawn_batch
-
-    if has_statistics(module):
-        feeds = drawn_batch(graph, CALIBRATION_BATCH, seed)
-        calibrate(module, [from_numpy(feeds[graph_input.name]) for graph_input in graph.inputs])
-
-
-def _publish(
-    checked: Checked,
-    module: nn.Module,
-    out: Path,
-    opset: int,
-    seed: int,
-    samples: Samples | None,
-    keep_rejected: bool,
-    repro: Path | None,
-    taken: Taken | None,
-    report: Progress,
-) -> Built:
-    """Export and verify beside the file's place; move it there if it passed."""
-    from netspec.files import published, writing
-    from netspec.onnx_backend.export import export
-    from netspec.onnx_backend.retyped import rounded
-    from netspec.torch_backend.weights import arrays
-    from netspec.verify.certificate import Verdict
-    from netspec.verify.explanation import Explanation
-    from netspec.verify.gates import verify
-
-    graph = checked.graph
-    target = out / f"{graph.name}.onnx"
-    weights = rounded(arrays(module), graph)
-    try:
-        with published(target) as beside:
-            report("exporting", 0.0)
-            exported = export(graph, weights, beside, opset=opset)
-            certificate = verify(
-                beside,
-                graph,
-                weights,
-                samples=samples,
-                seed=seed,
-                file=target.name,
-                explanation=Explanation(repro=repro),
-                progress=report,
-            )
-            certificate_path = target.with_suffix(".cert.json")
-            with writing(certificate_path):
-                beside.with_name(certificate_path.name).write_text(certificate.to_json(), encoding="utf-8")
-            if certificate.verdict is not Verdict.PASSED:
-                raise _Rejected
-    except _Rejected:
-        kept = target.with_suffix(".rejected.onnx") if keep_rejected else None
-        if kept is not None:
-            # Written anew, since a file names its external data after itself; it comes out the same.
-            with published(kept) as beside:
-                export(graph, weights, beside, opset=opset)
-        return Built(checked, exported, certificate, None, None, kept, taken)
-    return Built(checked, exported, certificate, target, certificate_path, None, taken)
-
-
-class _Rejected(Exception):
-    """Leaves `published` so that nothing appears."""
 
 
 def verify_file(

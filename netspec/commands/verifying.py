@@ -11,7 +11,7 @@ import typer
 from netspec.commands.answers import leave, print_json, usage, verdict_code
 from netspec.diagnostics import Diagnostic
 from netspec.display.terminal import print_diagnostics
-from netspec.options import Format, FormatOption, Plugins, ReproOption, SamplesOption, SeedOption
+from netspec.options import Exporter, Format, FormatOption, Plugins, ReproOption, SamplesOption, SeedOption
 
 
 def verify(
@@ -22,6 +22,12 @@ def verify(
     per_layer: Annotated[
         bool, typer.Option("--per-layer", help="Show the error of every layer alone beside its bound.")
     ] = False,
+    against: Annotated[
+        Exporter | None,
+        typer.Option(
+            "--against", help="Hold the file against another exporter's, and say which of them is right."
+        ),
+    ] = None,
     repro: ReproOption = None,
     report: Annotated[
         Path | None,
@@ -40,6 +46,7 @@ def verify(
 
     Example: netspec verify exports/lenet.onnx
     """
+    from netspec.display.cross_check import cross_check_text
     from netspec.display.layer_errors import layers_text
     from netspec.display.outcome import certificate_text
     from netspec.display.progress import ProgressDisplay
@@ -55,6 +62,7 @@ def verify(
             samples=samples,
             seed=seed,
             per_layer=per_layer or report is not None,
+            against_torch=against is not None,
             repro=repro,
             progress=progress,
         )
@@ -70,6 +78,8 @@ def verify(
         certificate_text(certificate)
         if per_layer and certificate.layers:
             layers_text(certificate)
+        if certificate.against is not None:
+            cross_check_text(certificate.against)
     sys.stdout.flush()
     print_diagnostics((*certificate.findings, *remarks))
     leave(verdict_code(certificate))

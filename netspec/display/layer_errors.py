@@ -12,7 +12,7 @@ def layers_text(certificate: Certificate) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    first = certificate.layers[0]
+    first = max(certificate.layers, key=lambda row: len(row.judged))
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("layer", overflow="fold", ratio=None)
     table.add_column("operation", overflow="fold")

@@ -73,13 +73,7 @@ def trained_json(
         "per_class": _plain(finished.recall),
         "agreement": None
         if agreement is None
-        else {
-            "compared": agreement.compared,
-            "differ": agreement.differ,
-            "ties": agreement.ties,
-            "error": agreement.error,
-            "bound": agreement.bound,
-        },
+        else _plain({name: value for name, value in agreement._asdict().items() if name != "problems"}),
         "model": None if built is None or built.path is None else str(built.path),
         "certificate": None if built is None else built.certificate.to_data(),
         "diagnostics": json.loads(render_json(diagnostics)),

@@ -281,7 +281,6 @@ class _Elaborator:
             if name not in named and block.place.source is self.document.tree.source:
                 self.collector.add(UnusedBlock(name=name).at(block.place))
 
-
     def _check_left_out(self) -> None:
         """Check what is written in steps that were never taken, of the file and its blocks."""
         walker, blocks = self.walker, self.document.callables.blocks

@@ -88,7 +88,7 @@ def schema() -> Schema:
     file["init"] = either(ref("init"), NULL, like=file["init"])
     file["layers"] |= listed(ref("step"), least=1)
     by_name = named(either(ref("reference"), ref("output")), least=1)
-    file["outputs"] = either(_listed_outputs(1), by_name, NULL, like=file["outputs"])
+    file["outputs"] = either(_listed_outputs(), by_name, NULL, like=file["outputs"])
     of_operations = operations()
     file["train"] = either(ref("train"), like=file["train"])
     return {
@@ -146,8 +146,8 @@ def _output() -> Schema:
     return {"description": first_line(OutputSection), **mapping(long, required(OutputSection))}
 
 
-def _listed_outputs(least: int) -> Schema:
-    return {**listed(ref("reference"), least), "uniqueItems": True}
+def _listed_outputs() -> Schema:
+    return {**listed(ref("reference"), least=1), "uniqueItems": True}
 
 
 def _block() -> Schema:
@@ -160,5 +160,5 @@ def _block() -> Schema:
     its["params"] |= named(either(words, {}))
     its["inputs"] = either(listed(ref("name")), NULL, like=its["inputs"])
     its["layers"] |= listed(ref("step"))
-    its["outputs"] = either(_listed_outputs(0), named(ref("reference")), NULL, like=its["outputs"])
+    its["outputs"] = either(_listed_outputs(), named(ref("reference"), 1), NULL, like=its["outputs"])
     return {"description": first_line(BlockSection), **mapping(its, required(BlockSection))}

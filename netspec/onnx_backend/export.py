@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from onnx import TensorProto
+from onnx import GraphProto, ModelProto, TensorProto
+from onnx.numpy_helper import to_array
 
 from netspec.diagnostics import Diagnostic, DiagnosticError
 from netspec.files import writing
@@ -17,8 +18,9 @@ from netspec.ir.tensor import DType
 from netspec.onnx_backend.digest import Array, WeightsDigest, element_type, octets
 from netspec.onnx_backend.lower import Lowered, lower
 from netspec.onnx_backend.messages import ELEMENT_TYPES, graph_message, metadata_message, model_message
-from netspec.onnx_backend.metadata import describe
+from netspec.onnx_backend.metadata import FILE_HASH, describe
 from netspec.onnx_backend.opset import DEFAULT_OPSET, supported_opset
+from netspec.onnx_backend.seal import file_hash
 from netspec.onnx_backend.wire import GRAPH_INITIALIZER, MODEL_GRAPH, TENSOR_RAW_DATA, opening
 
 INLINE_LIMIT = 1_500_000_000  # bytes of weights in the file itself: protobuf ends at 2 GiB
@@ -92,7 +94,8 @@ def export(graph: Graph, weights: Mapping[str, Array], path: Path, *, opset: int
     data_path = path.with_name(path.name + ".data") if external else None
     if data_path:
         initializers = _placed(initializers, data_path.name)
-    structure = graph_message(graph, lowered).SerializeToString(deterministic=True)
+    frame, whole = model_message(opset), graph_message(graph, lowered)
+    structure = whole.SerializeToString(deterministic=True)
     with _removed_on_failure(path, data_path), WeightsDigest() as digest:
         for item in initializers:
             digest.add(item.name, item.array, item.data)
@@ -101,12 +104,24 @@ def export(graph: Graph, weights: Mapping[str, Array], path: Path, *, opset: int
             with _created(data_path) as file:
                 size += _write_external(file, initializers)
         with _created(path) as file:
-            file.write(model_message(opset).SerializeToString(deterministic=True))
+            file.write(frame.SerializeToString(deterministic=True))
             _write_graph(file, structure, initializers)
-            metadata = describe(graph, opset, digest.hexdigest())
+            described = describe(graph, opset, digest.hexdigest())
+            metadata = _sealed(described, frame, whole, initializers)
             file.write(metadata_message(metadata).SerializeToString(deterministic=True))
             size += file.tell()
     return Export(path, data_path, opset, size, metadata)
+
+
+def _sealed(
+    metadata: Mapping[str, str], frame: ModelProto, graph: GraphProto, initializers: Iterable[_Initializer]
+) -> Mapping[str, str]:
+    """The metadata with the hash of all that is in the file, themselves included."""
+    constants = {tensor.name: to_array(tensor) for tensor in graph.initializer}
+    frame.graph.CopyFrom(graph)
+    frame.graph.initializer.extend(item.header for item in initializers)
+    frame.MergeFrom(metadata_message(metadata))
+    return dict(sorted({**metadata, FILE_HASH: file_hash(frame, constants)}.items()))
 
 
 def _initializers(lowered: Lowered, weights: Mapping[str, Array]) -> tuple[list[_Initializer], bool]:

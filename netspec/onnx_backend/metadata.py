@@ -15,6 +15,7 @@ SPEC = PREFIX + "spec"
 SPEC_HASH = PREFIX + "spec_hash"
 GRAPH_HASH = PREFIX + "graph_hash"
 WEIGHTS_HASH = PREFIX + "weights_hash"
+FILE_HASH = PREFIX + "file_hash"
 OPSET = PREFIX + "opset"
 RUNTIME = PREFIX + "onnxruntime"
 PREPROCESS = PREFIX + "preprocess"
@@ -22,7 +23,7 @@ LABELS = PREFIX + "labels"
 
 
 def describe(graph: Graph, opset: int, weights_hash: str) -> Mapping[str, str]:
-    """The metadata of an export, in the order of their names.
+    """The metadata of an export, in the order of their names; `export` adds the hash of the file itself.
 
     version:      of netspec
     spec:         the resolved spec, as canonical JSON, from which the graph is made again

@@ -82,6 +82,11 @@ def supported_opset(opset: int) -> int:
     return opset
 
 
+def is_known(opset: int) -> bool:
+    """Whether netspec writes this opset, for whatever runtime."""
+    return opset in _IR_VERSIONS
+
+
 def ir_version(opset: int) -> int:
     """The lowest IR version that may hold `opset`: newer ones are refused by older runtimes."""
     return _IR_VERSIONS[opset]

@@ -11,10 +11,9 @@ import numpy as np
 from netspec.ir.graph import Graph
 from netspec.ir.tensor import DType
 from netspec.onnx_backend.digest import Array
+from netspec.ops.catalogue import find
 
 DTYPE = "dtype"
-TYPED = ("Cast", "Constant", "Embedding", "Parameter")
-"""The operations that name their element type; all others take their inputs'."""
 
 
 def retyped_spec(resolved: Mapping[str, Any], dtype: DType) -> dict[str, Any]:
@@ -37,19 +36,20 @@ def _steps(part: Any, dtype: DType) -> Any:
         return [_steps(item, dtype) for item in part]
     if not isinstance(part, Mapping):
         return part
-    return {
-        key: _typed(key, value, dtype)
-        if key in TYPED and isinstance(value, Mapping)
-        else _steps(value, dtype)
-        for key, value in part.items()
-    }
+    return {key: _step(key, value, dtype) for key, value in part.items()}
 
 
-def _typed(op: str, arguments: Mapping[str, Any], dtype: DType) -> dict[str, Any]:
-    unsaid = DType.FLOAT32 if op != "Constant" or _has_reals(arguments.get("value")) else None
-    if arguments.get(DTYPE, unsaid) == DType.FLOAT32:
-        return {**arguments, DTYPE: dtype.value}
-    return dict(arguments)
+def _step(key: str, value: Any, dtype: DType) -> Any:
+    """One entry of a step: an operation that names its element type gets another, the others' follows."""
+    op = find(key) if isinstance(value, Mapping) else None
+    if op is None or DTYPE not in op.model_fields:
+        return _steps(value, dtype)
+    unsaid = op.model_fields[DTYPE].default
+    if unsaid is None and _has_reals(value.get("value")):
+        unsaid = DType.FLOAT32
+    if value.get(DTYPE, unsaid) == DType.FLOAT32:
+        return {**value, DTYPE: dtype.value}
+    return dict(value)
 
 
 def _has_reals(value: Any) -> bool:

@@ -19,7 +19,7 @@ def torch_dtype(dtype: DType) -> torch.dtype:
 
 
 def array_of(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
-    """A tensor of the CPU as an array that shares its memory; numpy knows bfloat16 by a package of its own."""
+    """A tensor of the CPU as an array that shares its memory; bfloat16 is as ml_dtypes has it."""
     if tensor.dtype is not torch.bfloat16:
         return tensor.numpy()
     import ml_dtypes

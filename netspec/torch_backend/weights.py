@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from netspec.diagnostics import DiagnosticError, Note, nearest, printable, spell
-from netspec.files import published
 from netspec.ir.fingerprint import graph_hash
 from netspec.ir.graph import Graph
 from netspec.torch_backend.alignment import COUNTER, Wanted, shape_text
 from netspec.torch_backend.dtypes import array_of, tensor_of
 from netspec.torch_backend.parametrize import computed
+from netspec.torch_backend.safetensors_file import write_tensors
 from netspec.torch_backend.weights_faults import WeightsDiagnostic
 from netspec.torch_backend.weights_file import GRAPH_KEY, ORDER_KEY
 
@@ -181,15 +181,7 @@ def save_weights(module: nn.Module, graph: Graph, path: Path) -> None:
 
     Errors: NS511 where the system refuses.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
     wanted = tensors_of(module, graph)
     order = [name for name in wanted.shapes if name not in wanted.shared]
     metadata = {GRAPH_KEY: graph_hash(graph), ORDER_KEY: json.dumps(order, separators=(",", ":"))}
-    with published(path) as beside:
-        try:
-            save_file(state, beside, metadata=metadata)
-        except SafetensorError as error:
-            raise OSError(str(error)) from error  # the system's refusal, in the library's clothes
+    write_tensors(path, module.state_dict(), metadata)

@@ -13,11 +13,12 @@ from netspec.diagnostics import Diagnostic, DiagnosticError
 from netspec.ir.fingerprint import graph_hash
 from netspec.ir.graph import Graph
 from netspec.ir.training import Named, Training
+from netspec.language.training.normalising import trains_on_one
 from netspec.train.averaging import Average
 from netspec.train.batch_sizes import batch_bounds
 from netspec.train.batches import Admits, Batches, Resident, make_batches, shares_admitted
 from netspec.train.checkpoint import Checkpoints
-from netspec.train.data.examples import Data, Examples, Stream
+from netspec.train.data.examples import Data, Examples, Stream, fingerprint
 from netspec.train.devices import SyncNeedsGpus
 from netspec.train.distributed import World
 from netspec.train.loop import Listener, Loop
@@ -70,7 +71,7 @@ def assemble(
 
     Errors: NS477, NS478.
     """
-    admits = _admits(graph, module)
+    admits = _admits(graph)
     if not shares_admitted(training.batch_size, world, admits):
         share = Share(batch=training.batch_size, processes=world.size)
         raise DiagnosticError(share.at(training.entries.get("batch_size", training.span)))
@@ -94,7 +95,7 @@ def assemble(
         validation=evaluation_batches(parts.validation, graph, training, device, world, options.workers),
         rate=make_schedule(training.schedule, lr, updates, training.epochs),
         epochs=training.epochs,
-        identity=identity(graph, training, data, len(parts.train)),
+        identity=identity(graph, training, data, parts.train),
         listener=listener,
         stop=stop,
         checkpoints=checkpoints,
@@ -133,6 +134,9 @@ def _learner(
     if training.loss.name in OF_CLASSES:
         classes = int(graph.outputs[number].value.type.known[1])  # type: ignore[arg-type]
     channels_last = device.type == "cuda" and any(isinstance(m, nn.Conv2d) for m in module.modules())
+    for part in module.modules():
+        if isinstance(part, nn.Embedding):
+            part.sparse = False  # fused optimizers, clipping and averages take whole gradients alone
     module.to(device)
     if channels_last:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -162,11 +166,10 @@ def _learner(
     )
 
 
-def _admits(graph: Graph, module: nn.Module) -> Admits:
-    """How many examples the network trains on at once; one has no variance, which batch normalisation needs."""
-    bounds = batch_bounds(graph)
-    normalises = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
-    return lambda count: bounds.admits(count) and not (normalises and count == 1 and bounds.greatest != 1)
+def _admits(graph: Graph) -> Admits:
+    """How many examples the network trains on at once: of one, batch normalisation may see no variance."""
+    bounds, one = batch_bounds(graph), trains_on_one(graph.inputs, graph, graph.bounds)
+    return lambda count: bounds.admits(count) and (count > 1 or one)
 
 
 def _synchronised(module: nn.Module, training: Training, device: torch.device, world: World) -> nn.Module:
@@ -206,14 +209,14 @@ def _compiles(graph: Graph, training: Training, device: torch.device, options: O
     return isinstance(macs, int) and 3 * examples * macs > COMPILING_PAYS  # backwards twice as many again
 
 
-def identity(graph: Graph, training: Training, data: Data, examples: int) -> Mapping[str, Any]:
+def identity(graph: Graph, training: Training, data: Data, examples: Examples | Stream) -> Mapping[str, Any]:
     """What a checkpoint must share with a run that it is to go on as; JSON gives it back as it is.
 
     The number of epochs may differ, to train longer, and so may what only watches.
     """
     watching = {"epochs", "metrics", "span", "entries"}
     plan = {key: _plain(value) for key, value in training._asdict().items() if key not in watching}
-    return {"network": graph_hash(graph), "data": data.name, "examples": examples, **plan}
+    return {"network": graph_hash(graph), "data": data.name, "examples": fingerprint(examples), **plan}
 
 
 def _plain(value: Any) -> Any:

@@ -116,7 +116,9 @@ class Checkpoints:
             except DiagnosticError as error:
                 broken += [found for found in error.diagnostics if isinstance(found, CheckpointBroken)]
                 continue
-            passed = [CheckpointPassedOver(path=b.path, reason=b.reason, other=str(path)) for b in broken]
+            passed = [
+                CheckpointPassedOver(path=b.path, reason=b.reason, other=printable(str(path))) for b in broken
+            ]
             return checkpoint, list(passed)
         if broken:
             raise DiagnosticError(*broken)
@@ -124,7 +126,8 @@ class Checkpoints:
 
     def _found(self) -> list[Path]:
         """The files, the newest first."""
-        named = [(NAME.fullmatch(path.name), path) for path in self._folder.glob("checkpoint-*.safetensors")]
+        plain = (path for path in self._folder.glob("checkpoint-*.safetensors") if path.is_file())
+        named = [(NAME.fullmatch(path.name), path) for path in plain]
         return [path for _, path in sorted(((m.groups(), p) for m, p in named if m), reverse=True)]
 
 
@@ -146,7 +149,7 @@ def read(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get(KEY, "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise _broken(path, printable(str(error).partition("\n")[0])) from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise _broken(path, "it was not written by this version of netspec")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from netspec.diagnostics import DiagnosticError
 from netspec.ir.graph import Graph
+from netspec.language.training.kinds import CONFUSION_LIMIT
 from netspec.train.batch_sizes import batch_bounds
 from netspec.train.data.examples import Examples, Stream
 from netspec.train.distributed import ALONE
@@ -29,7 +30,6 @@ from netspec.verify.tolerance import Array
 BATCH = 256
 EXACT_BATCH = 8
 READERS = 4  # threads that read a stream
-CLASSES_LIMIT = 2048  # of a table of who is taken for whom
 
 Progress = Callable[[str, float], None]
 """Called with what is going on and the part of it that is done, 0 to 1."""
@@ -109,7 +109,7 @@ def evaluated(
     if targets.dtype.kind not in "iu":
         return Evaluation(outputs, {}, None)
     classes = outputs.shape[1]
-    counted = {*metrics, "per_class"} if classes <= CLASSES_LIMIT else {*metrics} - {"per_class"}
+    counted = {*metrics, "per_class"} if classes <= CONFUSION_LIMIT else {*metrics} - {"per_class"}
     meter = Meter(torch.device("cpu"), classes, sorted(counted), ignored)
     meter.add(torch.zeros(()), torch.from_numpy(outputs), torch.from_numpy(targets))
     figures = {name: value for name, value in meter.read(ALONE).items() if name != "loss"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import nn
 
-from netspec.diagnostics import Diagnostic, DiagnosticError
+from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 from netspec.ir.graph import Graph
 from netspec.torch_backend.build import build as build_module
 from netspec.torch_backend.dtypes import array_of, tensor_of
@@ -46,6 +46,19 @@ SAMPLED = 32  # real examples that the gates see, spread over the test set
 BATCH = 256
 
 
+class NoBest(Diagnostic):
+    """A run whose every validation gave NaN: none of its weights is the best."""
+
+    code = "NS481"
+    message = "the validation loss is NaN in every epoch, so that no weights are the best"
+
+    path: str
+
+    @property
+    def help(self) -> str:
+        return "lower the learning rate or clip gradients (train: {{clip: 1.0}}); the last weights are {path}"
+
+
 @dataclass
 class Finished:
     """What became of a run's best weights; each part is None where it was not asked for or not possible."""
@@ -69,12 +82,12 @@ def finish(
 ) -> Finished:
     """Export, verify and evaluate the best weights of a run, and draw its pictures, all into its folder.
 
-    Errors: as `netspec.pipeline.build`.
+    Errors: as `netspec.pipeline.build`; NS481.
     """
     finished = Finished()
     graph, folder = run.graph, run.folder
     if run.best is None:
-        return finished
+        raise DiagnosticError(NoBest(path=printable(str(folder.last_weights))))
     module = build_module(graph, device="meta")
     take(module, graph, folder.best_weights, None)
     module.eval()
@@ -140,7 +153,7 @@ def _export(finished: Finished, checked: Checked, run: Run, opset: int | None, p
         keep_rejected=True,
         progress=progress,
     )
-    finished.diagnostics += finished.built.certificate.problems
+    finished.diagnostics += finished.built.certificate.findings
 
 
 def _samples(graph: Graph, judged: Examples | Stream) -> Samples:

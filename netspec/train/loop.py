@@ -16,7 +16,7 @@ from netspec.train.checkpoint import Checkpoint, Checkpoints, load_optimizer, op
 from netspec.train.distributed import any_of, share_buffers
 from netspec.train.metrics import EXAMPLES, LOSS, Meter, ignored_class
 from netspec.train.optimizing import set_rate
-from netspec.train.records import EpochRecord
+from netspec.train.records import EpochRecord, score_of
 from netspec.train.schedule import Rate
 from netspec.train.seeding import seed_step
 from netspec.train.step import Captured, Learner
@@ -104,6 +104,9 @@ class Loop:
             self.save(start)
         for epoch in range(start.epoch, self.epochs):
             self.epoch(epoch, start.batch if epoch == start.epoch else 0)
+            number, learner = self.stop.number, self.learner
+            if any_of(number is not None, learner.world, learner.device):
+                raise Stopped(number or 15, Position(epoch + 1))
 
     # --- one epoch ---------------------------------------------------------------------------------------
 
@@ -129,7 +132,7 @@ class Loop:
             raise NotFinite(end)
         with self.learner.deployed():
             validated, _ = self.validate()
-            score = _score(validated or trained)
+            score = score_of(validated or trained)
             is_best = score is not None and (self.best is None or score > self.best)
             record = EpochRecord(
                 epoch=epoch + 1,
@@ -269,7 +272,10 @@ class Loop:
         self.checkpoints.save(Checkpoint(tensors, facts), position.epoch, position.batch)
 
     def load(self, checkpoint: Checkpoint) -> Position:
-        """Take a checkpoint's state; gives where it stands."""
+        """Take a checkpoint's state; gives where it stands.
+
+        Errors: KeyError, RuntimeError, TypeError, ValueError where it is that of another run.
+        """
         learner, facts = self.learner, checkpoint.facts
         learner.plain.load_state_dict(checkpoint.part("model"))
         load_optimizer(learner.optimizer, checkpoint.part("optimizer"), facts["optimizer"])
@@ -278,11 +284,5 @@ class Loop:
             learner.average.load(checkpoint.part("average"))
         if facts["scaler"]:
             learner.scaler.load_state_dict(facts["scaler"])
-        self.best = facts["best"]
-        return Position(facts["epoch"], facts["batch"])
-
-
-def _score(figures: Mapping[str, float]) -> float | None:
-    """What decides which epoch is the best; higher is better, None for NaN."""
-    score = figures["accuracy"] if "accuracy" in figures else -figures["loss"]
-    return None if math.isnan(score) else score
+        self.best = None if facts["best"] is None else float(facts["best"])
+        return Position(int(facts["epoch"]), int(facts["batch"]))

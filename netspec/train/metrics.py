@@ -24,8 +24,8 @@ def ignored_class(loss: Named) -> int | None:
 class Meter:
     """Adds up losses and right answers over batches, in tensors that stay where they are.
 
-    `classes` is the number of classes where targets are classes, else 0. Where targets are the class `ignored`
-    no answer is right or wrong.
+    `classes` is the number of classes where targets are classes, else 0. No answer counts where the target is
+    the class `ignored`.
     """
 
     def __init__(

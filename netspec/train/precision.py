@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -10,9 +11,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch.amp import GradScaler
 
+from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 from netspec.ir.training import Precision
 
 HALF: dict[Precision, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+REFUSED = re.compile("primitive descriptor|not implemented for '(Half|BFloat16)'")
+"""What torch says of kernels that it lacks."""
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
@@ -21,6 +27,34 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
         return nullcontext()
     # Its cache of cast weights would keep those of a CUDA graph's first replay.
     return torch.autocast(device.type, dtype=HALF[precision], cache_enabled=False)
+
+
+class PrecisionRefused(Diagnostic):
+    """A layer that torch has not in half precision on the device."""
+
+    code = "NS480"
+    message = "torch cannot train this network in {precision} on {device}: {reason}"
+
+    precision: str
+    device: str
+    reason: str
+
+    @property
+    def help(self) -> str:
+        return "write precision: float32"
+
+
+@contextmanager
+def precision_faults(precision: Precision, device: torch.device) -> Iterator[None]:
+    """In here what torch says of a layer that it lacks in half precision becomes NS480."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        if precision not in HALF or not REFUSED.search(reason):
+            raise
+        refused = PrecisionRefused(precision=precision, device=device.type, reason=printable(reason))
+        raise DiagnosticError(refused) from error
 
 
 def make_scaler(precision: Precision, device: torch.device) -> GradScaler:

@@ -114,17 +114,19 @@ def keep_until(path: Path, epoch: int) -> list[EpochRecord]:
 def best(records: Sequence[EpochRecord]) -> EpochRecord | None:
     """The epoch whose weights are the best: of the highest accuracy in validation, else of the lowest loss.
 
-    Of equals it is the first. None where no epoch has a number to go by.
+    Without validation it is that of training. Of equals it is the first. None where no epoch has a number to
+    go by.
     """
     scored = [
-        (score, -place) for place, record in enumerate(records) if (score := _score(record)) is not None
+        (score, -place)
+        for place, record in enumerate(records)
+        if (score := score_of(record.validation or record.train)) is not None
     ]
     return records[-max(scored)[1]] if scored else None
 
 
-def _score(record: EpochRecord) -> float | None:
-    """Higher is better; None without validation, and for NaN."""
-    figures = record.validation
+def score_of(figures: Mapping[str, float]) -> float | None:
+    """What decides which epoch is the best: higher is better, None for NaN."""
     score = figures["accuracy"] if "accuracy" in figures else -figures.get("loss", math.nan)
     return None if math.isnan(score) else score
 

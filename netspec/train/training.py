@@ -27,7 +27,7 @@ from netspec.train.distributed import World
 from netspec.train.environment import environment, write_environment
 from netspec.train.loop import Listener, Loop, NotFinite, Position, Stopped
 from netspec.train.nonfinite import explain
-from netspec.train.precision import arithmetic
+from netspec.train.precision import arithmetic, precision_faults
 from netspec.train.records import EpochRecord
 from netspec.train.run_folder import RunFolder
 from netspec.train.stopping import Stop, heeded
@@ -89,7 +89,7 @@ def train(
         raise DiagnosticError(NoTraining(spec=graph.name))
     world = distributed.from_environment()
     chosen = choose_device(device, world)
-    folder = RunFolder(out, name or graph.name, graph.name)
+    folder = RunFolder(out, graph.name if name is None else name, graph.name)
     with distributed.joined(world, chosen), _opened(folder, world, resume, overwrite):
         if not world.is_first:
             distributed.wait(world)  # the first process fetches what is missing
@@ -99,7 +99,11 @@ def train(
         progress("making the network", 0.0)
         module = _begin(graph, training, weights, weights_map)
         run = _Run(graph, training, data, folder, chosen, world, resume)
-        with memory_faults(chosen, training.batch_size), worker_faults():
+        with (
+            memory_faults(chosen, training.batch_size),
+            precision_faults(training.precision, chosen),
+            worker_faults(),
+        ):
             return run.go(module, options, listener)
 
 
@@ -144,7 +148,7 @@ class _Run:
         parts = self._parts()
         found, warnings = checkpoints.newest() if self.resume else (None, [])
         if found is not None:
-            self._check(found, checkpoints, len(parts.train))
+            self._check(found, parts)
         loop = assemble(
             self.graph,
             self.training,
@@ -159,7 +163,7 @@ class _Run:
             checkpoints if self.world.is_first else None,
             lambda record, is_best: self._finished(module, record, is_best),
         )
-        start = Position() if found is None else loop.load(found)
+        start = Position() if found is None else self._loaded(loop, found)
         kept = self._prepare(start)
         if options.tensorboard and self.world.is_first:
             from netspec.train.tensorboard import TensorBoard
@@ -189,14 +193,26 @@ class _Run:
             return Parts(self.data.train, self.data.test)
         return Parts(*split(self.data.train, training.validate_on, training.seed))
 
-    def _check(self, found: Checkpoint, checkpoints: Checkpoints, examples: int) -> None:
+    def _check(self, found: Checkpoint, parts: Parts) -> None:
         """Refuse a checkpoint of another run."""
-        ours = identity(self.graph, self.training, self.data, examples)
+        ours = identity(self.graph, self.training, self.data, parts.train)
         others = differing(ours, found.facts.get("identity", {}))
         if others:
-            path = printable(str(self.folder.checkpoints))
-            what = ", ".join("the network" if key == "network" else f"train.{key}" for key in others)
-            raise DiagnosticError(CheckpointForeign(path=path, what=what))
+            named = {"network": "the network", "examples": "the data set"}
+            raise self._foreign(", ".join(named.get(key, f"train.{key}") for key in others))
+
+    def _loaded(self, loop: Loop, found: Checkpoint) -> Position:
+        """The state of a checkpoint that says that it is this run's, in place."""
+        try:
+            return loop.load(found)
+        except torch.OutOfMemoryError:
+            raise
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise self._foreign("what it holds") from error
+
+    def _foreign(self, what: str) -> DiagnosticError:
+        path = printable(str(self.folder.checkpoints))
+        return DiagnosticError(CheckpointForeign(path=path, what=what))
 
     def _prepare(self, start: Position) -> list[EpochRecord]:
         """What lies in the folder before the first step."""

@@ -114,6 +114,24 @@ class Blame:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One of two files of a network, in one output: its worst error, or another reason that it is wrong."""
+
+    error: float
+    bound: float
+    right: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossCheck:
+    """The file beside another exporter's, by the name of each output: the file's side, then the other's."""
+
+    exporter: str
+    outputs: Mapping[str, tuple[Side, Side]]
+
+
+@dataclass(frozen=True, slots=True)
 class Certificate:
     """The outcome of verifying one file. The same file, versions and machine give the same certificate."""
 
@@ -128,6 +146,7 @@ class Certificate:
     layers: tuple[LayerErrors, ...] = ()
     exported_by_torch: tuple[str, ...] = ()  # layers without a lowering of their own
     blame: Blame | None = None
+    against: CrossCheck | None = None
     remarks: tuple[Diagnostic, ...] = ()  # such as a device that the file was not judged on
 
     @property
@@ -173,6 +192,7 @@ class Certificate:
             "layers": [_layer_data(row) for row in self.layers],
             "exported_by_torch": list(self.exported_by_torch),
             "blame": None if self.blame is None else _blame_data(self.blame),
+            "against": None if self.against is None else _cross_check_data(self.against),
             "remarks": [_diagnostic_data(remark) for remark in self.remarks],
         }
 
@@ -217,6 +237,17 @@ def _blame_data(blame: Blame) -> dict[str, Any]:
         "rewrites": list(blame.rewrites),
         "findings": [_diagnostic_data(finding) for finding in blame.findings],
     }
+
+
+def _cross_check_data(check: CrossCheck) -> dict[str, Any]:
+    def side(found: Side) -> dict[str, Any]:
+        data = {"right": found.right, "error": _figure(found.error), "bound": _figure(found.bound)}
+        return data | ({"reason": found.reason} if found.reason else {})
+
+    outputs = {
+        name: {"file": side(ours), "other": side(theirs)} for name, (ours, theirs) in check.outputs.items()
+    }
+    return {"exporter": check.exporter, "outputs": outputs}
 
 
 def _diagnostic_data(found: Diagnostic) -> dict[str, str]:

@@ -47,6 +47,10 @@ def schema() -> dict[str, Any]:
                 "Whose fault a failure is; null if nothing failed.",
                 {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/blame"}]},
             ),
+            against=_told(
+                "The file beside another exporter's, by output; null unless it was asked for.",
+                {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/cross_check"}]},
+            ),
             remarks=_told(
                 "What does not touch the verdict, such as a device that was left out.",
                 _list({"$ref": "#/$defs/diagnostic"}),
@@ -110,6 +114,16 @@ def _definitions() -> dict[str, Any]:
             rewrites=_told("Of the runtime, without which the file is right.", _list(NAME)),
             findings=problems,
         ),
+        "cross_check": _object(
+            exporter=NAME,
+            outputs={
+                "type": "object",
+                "additionalProperties": _object(
+                    file={"$ref": "#/$defs/side"}, other={"$ref": "#/$defs/side"}
+                ),
+            },
+        ),
+        "side": _object(right={"type": "boolean"}, **error, optional={"reason": NAME}),
         "diagnostic": _object(
             code={"type": "string", "pattern": "^NS[0-9]{3}$"}, message=NAME, help={"type": "string"}
         ),

@@ -18,8 +18,9 @@ import torch
 import netspec
 from netspec.diagnostics import Diagnostic
 from netspec.ir.graph import Graph
-from netspec.onnx_backend.read import read_model
-from netspec.verify.certificate import Blame, Certificate, Gate, LayerErrors, Verdict
+from netspec.onnx_backend.opset import DEFAULT_OPSET, is_known
+from netspec.onnx_backend.read import Model, read_model
+from netspec.verify.certificate import Certificate, Gate, Verdict
 from netspec.verify.consistency import (
     Findings,
     RuntimeRefuses,
@@ -35,11 +36,14 @@ from netspec.verify.consistency import (
     opset_of,
     refused_by_torch,
 )
+from netspec.verify.cost import too_costly
 from netspec.verify.decisions import Answer
 from netspec.verify.engines import REFERENCE, lanes_of, open_file
+from netspec.verify.explanation import Explanation, Judged, Told, explain
 from netspec.verify.fitting import prepare
 from netspec.verify.inputs import Batch, batches_of, need_inputs, rounding_batches, semantic_batches
-from netspec.verify.judgement import engine_of, failed_gate, goes_wrong, judge_rounding, judge_semantic
+from netspec.verify.inside import Inside
+from netspec.verify.judgement import engine_of, judge_rounding, judge_semantic
 from netspec.verify.oracle import Oracle
 from netspec.verify.provenance import check_hashes, check_metadata
 from netspec.verify.reference import Reference, UnevaluatedError
@@ -52,21 +56,13 @@ from netspec.verify.runtime import (
 )
 from netspec.verify.samples import Samples
 from netspec.verify.signal import Signal, judge_signal
+from netspec.verify.structure import differing_structure, is_comparable, written_by_another
 from netspec.verify.tolerance import Array
 
 Y = TypeVar("Y")
 
 Progress = Callable[[str, float], None]
 """Called with what is going on and the part of it that is done, 0 to 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What to say beyond the verdict: every layer's own errors even if all is well; and where files go that
-    show a fault by itself, if any are to be written."""
-
-    per_layer: bool = False
-    repro: Path | None = None
 
 
 class ReferenceRefuses(Diagnostic):
@@ -133,10 +129,11 @@ def verify(
         versions=versions(),
         cases=tuple(batch.case for batch in (*verification.batches, *verification.probes)),
         gates=gates,
-        layers=verification.layers,
-        blame=verification.blame,
+        layers=verification.told.layers,
+        blame=verification.told.blame,
+        against=verification.told.against,
         exported_by_torch=tuple(node.name for node in graph if not node.op.is_lowered),
-        remarks=tuple(verification.remarks),
+        remarks=(*verification.remarks, *verification.told.remarks),
     )
 
 
@@ -159,6 +156,7 @@ class Answers:
     torch32: list[Answer]
     exact: list[Answer]
     probes: list[Answer]
+    inside: Inside
 
     def signal(self, graph: Graph, batches: Sequence[Batch]) -> Signal:
         """Whether the outputs say anything."""
@@ -180,8 +178,7 @@ class _Verification:
     findings: Findings = field(default_factory=Findings)
     remarks: list[Diagnostic] = field(default_factory=list)
     opset: int = 0
-    layers: tuple[LayerErrors, ...] = ()
-    blame: Blame | None = None
+    told: Told = field(default_factory=Told)
 
     def run(self, weights: Mapping[str, Array] | None) -> tuple[Gate, ...]:
         parameters = self._check(weights)
@@ -195,7 +192,7 @@ class _Verification:
             first, *further = (gate for gate in judged if gate is not None)
             others += [replace(first, problems=(*first.problems, *signal.problems)), *further]
             if self.explanation is not None:
-                self._explain(self.explanation, others, parameters, answers)
+                self.told = self._explained(self.explanation, others, parameters, answers)
         problems = tuple(self.findings.problems)
         verdict = Verdict.FAILED if problems else Verdict.PASSED
         return (Gate("consistency", verdict, self.findings.facts, problems=problems), *others)
@@ -216,9 +213,22 @@ class _Verification:
         check_hashes(model, self.graph, self.findings)
         check_metadata(model, self.graph, self.findings)
         check_initializers(model, self.graph, self.findings)
+        self._check_structure(model)
         # A view of the file need not be aligned to its elements, as torch takes for granted.
         held = {name: model.weights[name] for name in names if name in model.weights}
         return {name: np.require(array, requirements=["C", "A"]) for name, array in held.items()}
+
+    def _check_structure(self, model: Model) -> None:
+        """Hold a file that stands alone against what netspec writes; what differs is run only if cheap."""
+        if is_comparable(model, self.graph):
+            different = differing_structure(model, self.graph)
+            if different is None:
+                return
+            self.findings.add(different)
+        elif (remark := written_by_another(model)) is not None:
+            self.remarks.append(remark)
+        if (costly := too_costly(model.message, self.graph, self.seed)) is not None:
+            self.findings.add(costly, comparable=False)
 
     def _ask_torch(self, parameters: Mapping[str, Array]) -> Answers | None:
         """Run the module; None where its shapes are not the graph's, so that there is nothing to compare."""
@@ -232,18 +242,26 @@ class _Verification:
         def asked(run: Callable[[Sequence[Array]], Answer]) -> Callable[[Batch], Answer]:
             return lambda batch: run([batch.feeds[name] for name in inputs])
 
-        count = len(self.batches)
+        inside = Inside(self.graph, self.opset if is_known(self.opset) else DEFAULT_OPSET)
         try:
             torch32 = self._each(f"PyTorch in {self._element_type()}", self.batches, asked(oracle.run))
             with oracle.exactly():
-                everything = (*self.batches, *self.probes)
-                exact = self._each("PyTorch in float64", everything, asked(oracle.run_exact))
+                exact = self._each("PyTorch in float64", self.batches, asked(oracle.run_exact))
+                probes = [self._probed(oracle, batch, inside) for batch in self.probes]
         except (RuntimeError, ValueError) as error:
             refused_by_torch({}, error, self.findings)
             return None
         if not self._shapes_agree("PyTorch", [answer.outputs for answer in torch32]):
             return None
-        return Answers(torch32, exact[:count], exact[count:])
+        return Answers(torch32, exact, probes, inside)
+
+    def _probed(self, oracle: Oracle, batch: Batch, inside: Inside) -> Answer:
+        """The module in float64 on a batch of the semantic gate, every layer kept an eye on."""
+        feeds = [batch.feeds[entry.name] for entry in self.graph.inputs]
+        for entry, feed in zip(self.graph.inputs, feeds, strict=True):
+            inside.expect(batch.case.name, entry.name, feed)
+        with oracle.shown(partial(inside.expect, batch.case.name)):
+            return oracle.run_exact(feeds)
 
     def _element_type(self) -> str:
         """What the network computes in, for progress."""
@@ -259,11 +277,20 @@ class _Verification:
             initializers.update(parameters)
         try:
             reference = Reference(model.message, initializers)
-            given = self._each("the ONNX reference", self.probes, lambda batch: reference.run(batch.feeds))
+            answers.inside.forget()
+            given = self._each(
+                "the ONNX reference",
+                self.probes,
+                lambda batch: reference.run(batch.feeds, partial(answers.inside.compare, batch.case.name)),
+            )
         except UnevaluatedError as error:
             problem = ReferenceRefuses(node=error.node.name, op=error.node.op_type, reason=error.reason)
             return Gate("semantic", Verdict.FAILED, {}, problems=(problem,))
-        return judge_semantic(self.graph, self.probes, answers.probes, given, signal)
+        gate = judge_semantic(self.graph, self.probes, answers.probes, given, signal)
+        fault = answers.inside.fault()
+        if fault is None:
+            return gate
+        return replace(gate, verdict=Verdict.FAILED, problems=(*gate.problems, fault))
 
     def _rounding(self, lane: Lane, answers: Answers, signal: Signal) -> Gate | None:
         """The rounding gate on one lane; what the engine gets wrong before any rounding is inconsistent.
@@ -295,52 +322,16 @@ class _Verification:
             return replace(gate, facts={**gate.facts, **nodes})
         return gate
 
-    def _explain(
+    def _explained(
         self,
-        explanation: Explanation,
+        wanted: Explanation,
         gates: Sequence[Gate],
         parameters: Mapping[str, Array],
         answers: Answers,
-    ) -> None:
-        """Measure every layer alone if one is at fault, or if that was asked for."""
-        failed = failed_gate(gates)
-        if failed is None and not explanation.per_layer:
-            return
-        from netspec.verify.layers import Layers
-
-        if self.progress:
-            self.progress("every layer alone", 0.0)
-        run = [lane for lane in lanes_of(self.graph) if lane.name in {gate.lane for gate in gates}]
-        layers = Layers(self.path, self.graph, parameters, run)
-        if failed is None:
-            self.layers = tuple(layer.errors for layer in layers.measure(self._typical()))
-            return
-        from netspec.verify.blame import Suspicion, blame, worst_case
-
-        lane = next((lane for lane in run if lane.name == failed.lane), None)
-        batch = worst_case(failed, self.probes if lane is None else self.batches)
-        fails = partial(self._fails, gate=failed, batch=batch, answers=answers)
-        repro = None if explanation.repro is None else (explanation.repro, self.graph.name)
-        self.blame, self.layers = blame(Suspicion(failed, batch, lane, fails), layers, repro)
-
-    def _typical(self) -> Batch:
-        """The batch on which layers are measured that are all right: normal, of two samples where it can."""
-        normal = [batch for batch in self.batches if batch.case.kind == "normal"]
-        return next((batch for batch in normal if batch.samples > 1), normal[0])
-
-    def _fails(self, lane: Lane, *, gate: Gate, batch: Batch, answers: Answers) -> bool:
-        """Whether the file, run as a lane says, is wrong on a batch by the bounds of a gate that failed."""
-        try:
-            got = open_file(self.path, lane).run(batch.feeds)
-        except RefusedError:
-            return True
-        bounds = {row.output: row.bound for row in gate.measurements if row.case == batch.case.name}
-        place = self.batches.index(batch)
-        outputs = (got, answers.torch32[place].outputs, answers.exact[place].outputs)
-        return any(
-            goes_wrong(y, y32, y64, bounds.get(output.name))
-            for output, y, y32, y64 in zip(self.graph.outputs, *outputs, strict=True)
-        )
+    ) -> Told:
+        report = self.progress or (lambda stage, done: None)
+        given = (self.batches, self.probes, answers.torch32, answers.exact)
+        return explain(Judged(self.path, self.graph, self.opset, parameters, *given, gates, report), wanted)
 
     def _refused(self, lane: Lane, reason: str) -> None:
         """Record that a lane does not run the file; what several say in the same words is said once."""

@@ -20,8 +20,9 @@ BATCHES = (1, 2, 3, 7)
 SEMANTIC_BATCH = 4
 CALIBRATION_NUMBER = 2000  # and of the batch from which BatchNorm takes its statistics
 SEMANTIC_NUMBER = 1000  # of the first case of the semantic gate, so that it draws its own
-SEMANTIC_KINDS = ("normal", "normal", "ones", "large")
+SEMANTIC_KINDS = ("normal", "small", "tiny", "peaks")
 OTHER_KINDS = (("uniform", 5), ("zeros", 1), ("ones", 1), ("large", 2))
+SCALES = {"small": 1e-3, "tiny": 1e-6}  # beside them the epsilon of a normalisation shows
 LARGE = 1e3
 LARGE_HALF = 1e2  # in float16, which ends at 65,504: beyond it engines differ in what they keep wider
 TYPICAL = 33  # a size for an axis that no layer asks more of; odd, so that strides leave a remainder
@@ -173,8 +174,8 @@ def rounding_batches(graph: Graph, seed: int) -> Iterator[Batch]:
 
 
 def semantic_batches(graph: Graph, seed: int) -> Iterator[Batch]:
-    """The inputs of the semantic gate: four samples, two normal, one of ones, one large; in one batch where
-    the batch dimension admits it."""
+    """The inputs of the semantic gate: four samples, three normal ones of unlike sizes and one of large peaks;
+    in one batch where the batch dimension admits it."""
     dimensions = Dimensions.of(graph)
     values = dimensions.values(SEMANTIC_BATCH)
     samples = _sample_count(dimensions, values)
@@ -290,10 +291,14 @@ def _draw(draw: np.random.Generator, kind: str, shape: tuple[int, ...], dtype: D
     array: NDArray[np.float64]
     if kind == "normal":
         array = draw.standard_normal(shape)
+    elif kind in SCALES:
+        array = SCALES[kind] * draw.standard_normal(shape)
     elif kind == "uniform":
         array = draw.random(shape)
-    elif kind == "large":
-        array = (LARGE_HALF if dtype is DType.FLOAT16 else LARGE) * draw.standard_normal(shape)
+    elif kind in ("large", "peaks"):
+        # Cubes of normal numbers stand out of their plane even once it is normalised.
+        power = 3 if kind == "peaks" else 1
+        array = (LARGE_HALF if dtype is DType.FLOAT16 else LARGE) * draw.standard_normal(shape) ** power
     else:
         array = np.ones(shape) if kind == "ones" else np.zeros(shape)
     return array.astype(str(dtype))

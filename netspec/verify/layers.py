@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from netspec.diagnostics import DiagnosticError
 from netspec.ir.graph import Graph, Node, Value
 from netspec.ir.tensor import DType
 from netspec.onnx_backend.lower import lower
+from netspec.onnx_backend.opset import DEFAULT_OPSET, is_known
 from netspec.onnx_backend.read import read_model
 from netspec.verify.certificate import Judged, LayerErrors, Measurement
 from netspec.verify.consistency import opset_of
@@ -58,7 +60,7 @@ class Layers:
         model = read_model(path)
         self._graph = graph
         self._lanes = lanes
-        self._carriers = lower(graph, opset_of(model.message)).carriers
+        self._carriers = _carriers(graph, opset_of(model.message))
         self._cutter = Cutter(model)
         self._dimensions = Dimensions.of(graph)
         self._rough, self._precise = Oracle(graph), Oracle(graph)
@@ -154,6 +156,16 @@ class Layers:
             bound = rounding_bound([found], allowance(expected.value.type.dtype, units))
             rows.append(Measurement(case, tensor, found.error, bound, found.torch_error))
         return _worst("rounding", lane.name, case, rows, outputs)
+
+
+def _carriers(graph: Graph, opset: int) -> Mapping[str, str]:
+    """The tensor of each value; a stranger's file may name an opset that the network cannot be written in."""
+    if is_known(opset):
+        try:
+            return lower(graph, opset).carriers
+        except DiagnosticError:
+            pass  # the usual opset knows the same names
+    return lower(graph, DEFAULT_OPSET).carriers
 
 
 class _Expected:

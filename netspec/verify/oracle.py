@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,20 @@ class Oracle:
         with torch.no_grad():
             outputs = [array_of(y.detach()) for y in _several(self._module(*feeds))]
         return Answer(outputs, self._watch.taken())
+
+    @contextmanager
+    def shown(self, show: Callable[[str, Array], None]) -> Iterator[None]:
+        """In here what every layer gives is shown, by the name of the value, as soon as it is known."""
+        known = dict(self._module.named_modules())
+        calls: dict[str, list[Node]] = {}  # layers that share a module call it in the order of the graph
+        for node in self._graph:
+            calls.setdefault(node.owner, []).append(node)
+        hooks = [known[owner].register_forward_hook(_show(nodes, show)) for owner, nodes in calls.items()]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def run_layer(self, node: Node, inputs: Sequence[Array], values: Mapping[str, int]) -> list[Array]:
         """The outputs of one layer alone where the symbols have these values; in float64 inside `exactly`."""
@@ -132,6 +147,17 @@ def _layers(module: nn.Module, names: Sequence[str]) -> list[nn.Module]:
         if id(part) not in inside and (part._parameters or part._buffers) and not part._modules
     )
     return [*dict.fromkeys(layers), *outside]
+
+
+def _show(nodes: Sequence[Node], show: Callable[[str, Array], None]) -> Any:
+    called = cycle(nodes)
+
+    def hook(_: nn.Module, __: object, result: Any) -> None:
+        for value, tensor in zip(next(called).outputs, _several(result), strict=True):
+            if isinstance(tensor, Tensor) and tensor.is_floating_point():
+                show(value.name, array_of(tensor.detach()))
+
+    return hook
 
 
 def _widen(narrow: list[tuple[Tensor, Tensor]]) -> Any:

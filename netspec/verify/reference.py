@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -57,8 +57,10 @@ class Reference:
         except Exception as error:
             raise UnevaluatedError(node, _first_line(error)) from error
 
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """The outputs by name for inputs by name."""
+    def run(
+        self, feeds: Mapping[str, Array], show: Callable[[str, Array], None] | None = None
+    ) -> dict[str, Array]:
+        """The outputs by name for inputs by name; every tensor is shown as soon as it is known."""
         tensors = {name: self._widened(feed) for name, feed in feeds.items()}
         waiting = Counter(name for node in self._nodes for name in set(node.input))
         waiting.update(self._outputs)
@@ -71,11 +73,19 @@ class Reference:
                     raise UnevaluatedError(node, _first_line(error)) from error
                 for name, tensor in zip(evaluator.output_names, given, strict=True):
                     tensors[name] = self._kept(name, tensor)
+                    if show is not None:
+                        show(name, tensors[name])
                 waiting.subtract(set(node.input))
                 for name in (*node.input, *node.output):
                     if not waiting[name]:
                         tensors.pop(name, None)
-        return {name: self._value(name, tensors) for name in self._outputs}
+        return {name: self._output(name, tensors) for name in self._outputs}
+
+    def _output(self, name: str, tensors: Mapping[str, Array]) -> Array:
+        try:
+            return self._value(name, tensors)
+        except LookupError as error:
+            raise UnevaluatedError(NodeProto(name=name, op_type="an output"), str(error)) from error
 
     def _value(self, name: str, tensors: Mapping[str, Array]) -> Array:
         if name in tensors:
@@ -106,9 +116,11 @@ class NarrowReference(Reference):
         typed = (*inferred.value_info, *inferred.output)
         self._types = {entry.name: entry.type.tensor_type.elem_type for entry in typed}
 
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    def run(
+        self, feeds: Mapping[str, Array], show: Callable[[str, Array], None] | None = None
+    ) -> dict[str, Array]:
         """The outputs by name for inputs by name, in the types that the file declares."""
-        given = super().run(feeds)
+        given = super().run(feeds, show)
         return {name: tensor.astype(self._type(name, tensor)) for name, tensor in given.items()}
 
     def _kept(self, name: str, tensor: Array) -> Array:

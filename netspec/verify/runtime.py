@@ -120,6 +120,11 @@ class Session:
                 yield from (part.ep_name for _ in part.get_nodes())
 
     @property
+    def inputs(self) -> list[str]:
+        """The names of the inputs, in the file's order."""
+        return [entry.name for entry in self._session.get_inputs()]
+
+    @property
     def elsewhere(self) -> int:
         """Nodes that another provider runs: shapes, and operators for which this one has no kernel."""
         return self.nodes.total() - self.nodes[self.lane.provider]

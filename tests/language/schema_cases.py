@@ -339,6 +339,8 @@ WRONG = {
     "shared weights that are computed": spec(
         {"Linear": {"out_features": 3}, "share": "a", "parametrize": "weight_norm"}
     ),
+    "block with an empty list of outputs": spec(blocks={"A": {"layers": ["ReLU"], "outputs": []}}),
+    "block with an empty mapping of outputs": spec(blocks={"A": {"layers": ["ReLU"], "outputs": {}}}),
     "block that is a list": spec(blocks={"A": ["ReLU"]}),
     "unknown key of a block": spec(blocks={"A": {"layers": [], "name": "a"}}),
     "keyword as a parameter of a block": spec(blocks={"A": {"params": {"class": 1}, "layers": []}}),

@@ -17,14 +17,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from netspec.files import published
-from tests.portability.judging import Judged, Verdict
+from tests.portability.judging import Judged, Verdict, sentence
 from tests.portability.networks import STAMP, Network, networks, prepare
 from tests.portability.running import Outcome, outcome
-from tests.portability.runtimes import RUNNERS, RUNTIMES, NotInstalledError, Runtime, digest, installed
+from tests.portability.runtimes import RUNTIMES, NotInstalledError, Runtime, digest, installed
 from tests.portability.table import data, markdown, written
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "portability"
+JUDGED_BY = [Path(__file__).with_name(name) for name in ("judging.py", "running.py")]
 PAGE = ROOT / "exports" / "README.md"
 
 
@@ -42,7 +43,7 @@ def available(runtimes: list[Runtime]) -> tuple[dict[str, Path], dict[str, str]]
         try:
             environments[runtime.name] = installed(runtime, FOLDER / "environments")
         except NotInstalledError as error:
-            missing[runtime.name] = str(error)
+            missing[runtime.name] = sentence(str(error))
             say("  it cannot be installed:", error)
     return environments, missing
 
@@ -58,17 +59,21 @@ def results(
         if runtime.name not in environments:
             continue
         kept = FOLDER / "results" / runtime.name / f"{network.name}.json"
-        runner = (RUNNERS / "protocol.py", RUNNERS / runtime.runner, *runtime.pinned)
-        key = digest(folder / STAMP, folder / "cases.json", *runner)
+        ran = (*runtime.sources, *runtime.pinned)
+        key = digest(folder / STAMP, folder / "cases.json", *ran, *JUDGED_BY)
         found = None if anew else _kept(kept, key)
         if found is None:
             found = outcome(runtime, environments[runtime.name], folder, seconds)
             kept.parent.mkdir(parents=True, exist_ok=True)
             with published(kept) as beside:
                 beside.write_text(json.dumps({"key": key, **dataclasses.asdict(found)}), encoding="utf-8")
-        fixed = "" if found.fixed is None else f"; at fixed sizes {found.fixed.verdict} {found.fixed.reason}"
-        say(f"  {runtime.title}: {found.as_is.verdict} {found.as_is.reason}{fixed}")
+        say(f"  {runtime.title}:", *(told(one) for one in (found.as_is, found.fixed) if one is not None))
         yield runtime.name, found
+
+
+def told(judged: Judged) -> str:
+    """A verdict with its reason, of the file as it is or at fixed sizes."""
+    return " ".join(filter(None, (judged.verdict, judged.reason, judged.words)))
 
 
 def _kept(path: Path, key: str) -> Outcome | None:
@@ -79,7 +84,7 @@ def _kept(path: Path, key: str) -> Outcome | None:
     if told["key"] != key:
         return None
     as_is, fixed = (
-        None if one is None else Judged(Verdict(one["verdict"]), one["reason"], one["share"])
+        None if one is None else Judged(**{**one, "verdict": Verdict(one["verdict"])})
         for one in (told["as_is"], told["fixed"])
     )
     assert as_is is not None

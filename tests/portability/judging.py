@@ -26,7 +26,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Case:
-    """One set of inputs: its number, the sizes of its symbolic dimensions, what must come out, how exactly."""
+    """One set of inputs: its number, its symbolic dimensions' sizes, what must come out, how exactly."""
 
     number: str
     values: Mapping[str, int]
@@ -51,64 +51,77 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict, the reason where it is not right, and the largest error as a part of its bound."""
+    """A verdict; the reason where it is not right, in our words and in the runtime's own; and the largest
+    error as a part of its bound."""
 
     verdict: Verdict
     reason: str = ""
+    words: str = ""
     share: float = 0.0
 
 
-def judge(cases: Sequence[Case], attempt: Attempt, got: Mapping[str, Array]) -> Judged:
-    """The worst that came of any case, in the words of the first that it came of."""
+Verdicts = list[tuple[Case, Judged]]
+
+
+def judge(cases: Sequence[Case], attempt: Attempt, got: Mapping[str, Array]) -> Verdicts:
+    """A verdict on every case that an attempt had before it; on one alone where its process crashed."""
     if attempt.refused is not None:
-        return Judged(Verdict.REFUSED, sentence(attempt.refused))
+        return [(case, Judged(Verdict.REFUSED, words=sentence(attempt.refused))) for case in cases]
     if attempt.ended is not None:
-        where = _where(cases, attempt.begun[-1]) if attempt.begun else "while it loads"
-        words = sentence(attempt.told)
-        return Judged(Verdict.CRASHED, f"{attempt.ended} {where}{': ' if words else ''}{words}")
-    found = [(case, _of_case(case, attempt, got)) for case in cases]
+        last = next((case for case in cases if case.number in attempt.begun[-1:]), None)
+        where = ", while it loaded" if last is None else f" {_where(last)}"
+        crashed = Judged(Verdict.CRASHED, attempt.ended + where, sentence(attempt.told))
+        # What the cases before gave is lost with the process.
+        return [(last or cases[0], crashed)]
+    return [(case, _of_case(case, attempt, got)) for case in cases]
+
+
+def worst(found: Verdicts) -> Judged:
+    """The worst that came of any case, with the sizes of the first that it came of, unless all are alike."""
     order = list(Verdict)
-    worst = max((one.verdict for _, one in found), key=order.index)
+    verdict = max((one.verdict for _, one in found), key=order.index)
     share = max(one.share for _, one in found)
-    if worst is Verdict.RIGHT:
-        return Judged(worst, share=share)
-    alike = [(case, one) for case, one in found if one.verdict is worst]
+    if verdict is Verdict.RIGHT:
+        return Judged(verdict, share=share)
+    alike = [(case, one) for case, one in found if one.verdict is verdict]
     case, one = max(alike, key=lambda pair: pair[1].share)
-    sizes = "" if len(alike) == len(found) else f"{_where(cases, case.number)}: "
-    return Judged(worst, sizes + one.reason, share)
+    where = f"{_where(case)} ({len(alike)} of {len(found)} inputs)" if len(alike) < len(found) else ""
+    return Judged(verdict, ", ".join(filter(None, (where, one.reason))), one.words, share)
 
 
 def _of_case(case: Case, attempt: Attempt, got: Mapping[str, Array]) -> Judged:
     if case.number in attempt.refusals:
-        return Judged(Verdict.REFUSED, sentence(attempt.refusals[case.number]))
+        return Judged(Verdict.REFUSED, words=sentence(attempt.refusals[case.number]))
     share = 0.0
     for name, exact in case.exact.items():
         y = got.get(f"{case.number}/got/{name}")
         if y is None:
-            return Judged(Verdict.REFUSED, f"it does not give the output {name}")
+            return Judged(Verdict.REFUSED, f"it does not give {name}")
         if y.shape != exact.shape:
             shapes = f"{name} has the shape {y.shape} instead of {exact.shape}"
-            return Judged(Verdict.WRONG, shapes, float("inf"))
+            return Judged(Verdict.WRONG, shapes, share=float("inf"))
         if y.dtype != np.float32:
-            return Judged(Verdict.WRONG, f"{name} is {y.dtype} instead of float32", float("inf"))
+            return Judged(Verdict.WRONG, f"{name} is {y.dtype} instead of float32", share=float("inf"))
         if not np.isfinite(y).all():
-            return Judged(Verdict.WRONG, f"{name} is not finite", float("inf"))
+            return Judged(Verdict.WRONG, f"{name} is not finite", share=float("inf"))
         error = float(np.max(np.abs(y - exact), initial=0.0))
-        largest = float(np.max(np.abs(exact), initial=0.0))
-        bound = case.bounds[name]
-        if not error <= bound:
-            off = f"{name} is off by {error / largest if largest else np.inf:.0e} of its largest value"
-            times = error / bound if bound else float("inf")
-            return Judged(Verdict.WRONG, f"{off}, {times:,.1f} times what rounding explains", times)
-        share = max(share, error / bound if bound else 0.0)
+        part = error / case.bounds[name] if case.bounds[name] else float("inf") if error else 0.0
+        if not part <= 1:
+            return Judged(
+                Verdict.WRONG, f"{name} is off by {_times(part)} what rounding explains", share=part
+            )
+        share = max(share, part)
     return Judged(Verdict.RIGHT, share=share)
 
 
-def _where(cases: Sequence[Case], number: str) -> str:
+def _times(factor: float) -> str:
+    return f"{factor:.1f} times" if factor < 100 else f"{factor:.0e} times"
+
+
+def _where(case: Case) -> str:
     """At which sizes a case is, or which one it is where nothing is symbolic."""
-    values = next(case.values for case in cases if case.number == number)
-    sizes = ", ".join(f"{name} = {value}" for name, value in values.items())
-    return f"at {sizes}" if sizes else f"at input {number}"
+    sizes = ", ".join(f"{name} = {value}" for name, value in case.values.items())
+    return f"at {sizes}" if sizes else f"on input {case.number}"
 
 
 def sentence(words: str) -> str:
@@ -119,7 +132,7 @@ def sentence(words: str) -> str:
     text = re.sub(r"OpenCV\([\w.-]+\) \S+: error: \([^)]*\) ", "", text)
     text = re.sub(r"in function '[^']*'", "", text)
     text = re.sub(r"^\[\w+\] : \d+ : \w+ : ", "", text)
-    text = re.sub(r"(?:\S*/)+(\S+\.\w+)(?::\d+)+:?", r"\1", text)
+    text = re.sub(r"(?<!\S)/\S*/", "", text)
     text = re.sub(r"thread '[^']*' (\(\d+\) )?panicked at [^\n]*\n", "", text)
     text = re.sub(r"^\[\w+:\d+@[\d.]+\] \w+ \S+ \w+ ", "", text)
     text = re.sub(r"(\n> ?|\s)+", " ", text).strip(" >:")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -17,8 +18,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from tests.portability.judging import Array, Attempt, Case, Judged, Verdict, judge
-from tests.portability.runtimes import RUNNERS, Runtime
+from tests.portability.judging import Array, Attempt, Case, Judged, Verdict, Verdicts, judge, worst
+from tests.portability.runtimes import Runtime
 
 TELLING = ("panicked at", "what():", "Check failed", "Assertion", "error")
 
@@ -40,10 +41,10 @@ def outcome(runtime: Runtime, environment: Path, folder: Path, seconds: float) -
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         work = _Work(runtime, environment, folder, Path(temporary), seconds, told["outputs"])
         attempt, got = work.attempt(folder / "model.onnx", cases)
-        as_is = judge(cases, attempt, got)
+        as_is = worst(judge(cases, attempt, got))
         if as_is.verdict is Verdict.RIGHT or not any(case.values for case in cases):
             return Outcome(attempt.version, as_is)
-        return Outcome(attempt.version, as_is, work.fixed(told["inputs"], cases))
+        return Outcome(attempt.version, as_is, work.fixed(cases))
 
 
 def _cases(told: Mapping[str, Any], folder: Path, bound: str) -> Iterator[Case]:
@@ -65,11 +66,9 @@ class _Work:
     seconds: float
     outputs: Sequence[str]
 
-    def fixed(self, inputs: Mapping[str, Sequence[str]], cases: Sequence[Case]) -> Judged:
-        """The worst of the verdicts at each of the sizes."""
-        worst = Judged(Verdict.RIGHT)
-        order = list(Verdict)
-        share = 0.0
+    def fixed(self, cases: Sequence[Case]) -> Judged:
+        """The worst of the verdicts on copies of the file, one for the cases of each size."""
+        found: Verdicts = []
 
         def sizes(case: Case) -> list[tuple[str, int]]:
             return sorted(case.values.items())
@@ -78,11 +77,8 @@ class _Work:
             together = list(group)
             path = self.folder / "fixed.onnx"
             fix_sizes(self.network / "model.onnx", dict(values), path)
-            judged = judge(together, *self.attempt(path, together))
-            share = max(share, judged.share)
-            if order.index(judged.verdict) > order.index(worst.verdict):
-                worst = judged
-        return Judged(worst.verdict, worst.reason, share)
+            found += judge(together, *self.attempt(path, together))
+        return worst(found)
 
     def attempt(self, model: Path, cases: Sequence[Case]) -> tuple[Attempt, Mapping[str, Array]]:
         """One process over some cases: what it told, and what came out."""
@@ -92,7 +88,8 @@ class _Work:
         python = self.runtime.python(self.environment)
         numbers = [case.number for case in cases]
         arguments = [model, self.network / "cases.npz", results, *numbers]
-        command = [str(part) for part in (python, RUNNERS / self.runtime.runner, *arguments)]
+        module = f"tests.portability.runners.{self.runtime.runner}"
+        command = [str(part) for part in (python, "-m", module, *arguments)]
         lines, ended = self._run(command, errors)
         attempt = _read(lines, ended, errors.read_text(encoding="utf-8", errors="replace"))
         if attempt.ended or attempt.refused or not results.exists():
@@ -108,15 +105,20 @@ class _Work:
                 command,
                 stdout=subprocess.PIPE,
                 stderr=stream,
-                env={name: value for name, value in variables.items() if name != "PYTHONPATH"},
+                env=variables,
                 encoding="utf-8",
                 start_new_session=True,
                 preexec_fn=_limited(self.runtime.memory),
             )
+        late = False
         try:
             lines, _ = process.communicate(timeout=self.seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # with the browser that it may have started
+            late = True
+        finally:
+            with suppress(ProcessLookupError):  # nobody is left
+                os.killpg(process.pid, signal.SIGKILL)  # a browser may be
+        if late:
             lines, _ = process.communicate()
             return lines, f"not done after {self.seconds:g} s"
         if process.returncode < 0:
@@ -161,7 +163,7 @@ def _last_words(errors: str) -> str:
 
 
 def fix_sizes(model: Path, values: Mapping[str, int], path: Path) -> None:
-    """Copy a model with numbers for its symbolic dimensions; sizes of other tensors are left to be inferred."""
+    """Copy a model with numbers for its symbolic dimensions; those of tensors in between are left out."""
     copy = onnx.load(model)
     for value in (*copy.graph.input, *copy.graph.output):
         for dim in value.type.tensor_type.shape.dim:

@@ -7,12 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 RUNNERS = HERE / "runners"
+ROOT = HERE.parents[1]
 WEB = HERE / "web"
 STAMP = ".stamp"  # written last: an installation that was interrupted has none
 GIB = 2**30
@@ -34,7 +34,11 @@ class Runtime:
     runner: str
     bound: str = "far"
     memory: int | None = 20 * GIB
-    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The files that the runner is made of."""
+        return RUNNERS / "protocol.py", RUNNERS / f"{self.runner}.py"
 
     @property
     def pinned(self) -> tuple[Path, ...]:
@@ -47,12 +51,19 @@ class Runtime:
 
     def settings(self, environment: Path) -> dict[str, str]:
         """What the runner's environment variables are beside the caller's."""
-        return {"PYTHONDONTWRITEBYTECODE": "1", "RUST_BACKTRACE": "0", **self.variables}
+        return {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "RUST_BACKTRACE": "0"}
 
     def install(self, environment: Path) -> None:
         """Fill an empty folder."""
         _call([sys.executable, "-m", "venv", str(environment)])
-        pip = [str(self.python(environment)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [
+            str(self.python(environment)),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         _call([*pip, "--no-deps", "-r", str(self.pinned[0])])
 
 
@@ -76,18 +87,19 @@ class InBrowser(Runtime):
         npm = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
         _call(npm, folder=environment)
         _call(["node", "unpack.mjs"], folder=environment, TMPDIR=str(environment))
+        _call([str(environment / "chromium"), "--version"])  # it needs libraries of the system
 
 
 RUNTIMES = (
-    Runtime("onnxruntime-1.17", "onnxruntime 1.17", "run_onnxruntime.py", "near"),
-    Runtime("onnxruntime-1.20", "onnxruntime 1.20", "run_onnxruntime.py", "near"),
-    Runtime("onnxruntime-1.22", "onnxruntime 1.22", "run_onnxruntime.py", "near"),
-    Runtime("onnxruntime-newest", "onnxruntime, newest", "run_onnxruntime.py", "near"),
-    InBrowser("onnxruntime-web", "onnxruntime-web", "run_onnxruntime_web.py", "near", memory=None),
-    Runtime("openvino", "OpenVINO", "run_openvino.py"),
-    Runtime("opencv-4", "OpenCV 4", "run_opencv.py"),
-    Runtime("opencv-5", "OpenCV 5", "run_opencv.py"),
-    Runtime("tract", "tract", "run_tract.py"),
+    Runtime("onnxruntime-1.17", "onnxruntime 1.17", "run_onnxruntime", "near"),
+    Runtime("onnxruntime-1.20", "onnxruntime 1.20", "run_onnxruntime", "near"),
+    Runtime("onnxruntime-1.22", "onnxruntime 1.22", "run_onnxruntime", "near"),
+    Runtime("onnxruntime-newest", "onnxruntime, newest", "run_onnxruntime", "near"),
+    InBrowser("onnxruntime-web", "onnxruntime-web", "run_onnxruntime_web", "near", memory=None),
+    Runtime("openvino", "OpenVINO", "run_openvino"),
+    Runtime("opencv-4", "OpenCV 4", "run_opencv"),
+    Runtime("opencv-5", "OpenCV 5", "run_opencv"),
+    Runtime("tract", "tract", "run_tract"),
 )
 
 

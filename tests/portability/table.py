@@ -14,12 +14,13 @@ START, END = "<!-- portability -->", "<!-- /portability -->"
 FIXED = "fixed"  # right once its sizes are fixed
 
 LEGEND = """\
-`make portability` runs the export of every spec (untrained, opset 18) on other runtimes, at batch sizes 1, 2, 3, 5 and 7, at the
-extremes of its other symbolic sizes, and on normal, uniform, zero, one and large inputs; it writes this table.
+`make portability` runs the export of every spec (untrained, opset 18) on other runtimes: at batch sizes 1, 2,
+3, 5 and 7, at the extremes of its other symbolic sizes, on normal, uniform and large inputs, zeros and ones.
+It writes this table.
 
 - **right**: every output lies within the rounding gate;
-- **fixed**: right in copies of the file whose symbolic sizes are replaced by numbers, but not in the file as it is;
-- **wrong**, **refused**, **crashed**: as it says, with the sizes fixed too; the notes give the runtime's own words.
+- **fixed**: so it does once the symbolic sizes of the file are replaced by numbers, not in the file as it is;
+- **wrong**, **refused**, **crashed**: with its sizes fixed too; the notes give the runtime's own words.
 """
 
 Outcomes = Mapping[tuple[str, str], Outcome]
@@ -56,7 +57,7 @@ def markdown(
         rows.append([f"`{network}`", *cells])
     table = "\n".join(f"| {' | '.join(cell.strip() for cell in row)} |" for row in rows)
     absent = [
-        f"{runtime.title} could not be installed: {_quoted(missing[runtime.name])}\n"
+        f"{runtime.title} could not be installed: {_code(missing[runtime.name])}\n"
         for runtime in runtimes
         if runtime.name in missing
     ]
@@ -72,17 +73,22 @@ def _title(runtime: Runtime, networks: Sequence[str], outcomes: Outcomes) -> str
 
 
 def _cell(runtime: Runtime, found: Outcome, notes: Notes) -> str:
-    name = runtime.title.partition(",")[0].partition(" ")[0]
     if found.as_is.verdict is Verdict.RIGHT:
         return str(Verdict.RIGHT)
     if found.fixed is None or found.fixed.verdict is not Verdict.RIGHT:
         worst = found.as_is if found.fixed is None else found.fixed
-        return f"{worst.verdict}{notes.mark(f'{name}: {_quoted(worst.reason)}')}"
-    return f"{FIXED}{notes.mark(f'{name}, as it is {found.as_is.verdict}: {_quoted(found.as_is.reason)}')}"
+        return f"{worst.verdict}{notes.mark(f'{runtime.title}: {_told(worst)}')}"
+    note = f"{runtime.title}, the file as it is {found.as_is.verdict}: {_told(found.as_is)}"
+    return f"{FIXED}{notes.mark(note)}"
 
 
-def _quoted(words: str) -> str:
-    """Words of others, so that none of them is read as markup."""
+def _told(judged: Judged) -> str:
+    """The reason, in our words and the runtime's."""
+    return ": ".join(filter(None, (judged.reason, judged.words and _code(judged.words))))
+
+
+def _code(words: str) -> str:
+    """Words of others as code, so that none of them is read as markup."""
     return "`" + words.replace("`", "'") + "`"
 
 
@@ -113,4 +119,9 @@ def data(outcomes: Outcomes, missing: Mapping[str, str]) -> dict[str, Any]:
 
 def _judged(judged: Judged) -> dict[str, Any]:
     share = judged.share if judged.share < float("inf") else None
-    return {"verdict": str(judged.verdict), "reason": judged.reason, "share_of_bound": share}
+    return {
+        "verdict": str(judged.verdict),
+        "reason": judged.reason,
+        "words": judged.words,
+        "share_of_bound": share,
+    }

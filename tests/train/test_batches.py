@@ -25,13 +25,13 @@ def numbered(count: int) -> Examples:
     size=st.integers(1, 50),
     world=st.integers(1, 5),
     accumulate=st.integers(1, 4),
-    drop_one=st.booleans(),
+    least=st.integers(1, 3),
 )
 def test_the_processes_share_every_example_out_once(
-    count: int, size: int, world: int, accumulate: int, drop_one: bool
+    count: int, size: int, world: int, accumulate: int, least: int
 ) -> None:
     plans = [
-        Plan(count, size, World(rank, world), seed=3, drop_one=drop_one, accumulate=accumulate)
+        Plan(count, size, World(rank, world), seed=3, admits=lambda n: n >= least, accumulate=accumulate)
         for rank in range(world)
     ]
     seen = [
@@ -40,8 +40,10 @@ def test_the_processes_share_every_example_out_once(
         for plan in plans
         for index in plan.indices(1)[plan.own(batch)].tolist()
     ]
-    left_out = count % size == 1 and drop_one and count > 1
-    assert len(seen) == len(set(seen)) == count - left_out
+    last = count % size
+    # A process without a part runs on one example.
+    kept = last if least == 1 or last >= least * world else 0
+    assert len(seen) == len(set(seen)) == count - last + kept
     # What a step is divided by is what its batches have in all.
     steps: dict[int, int] = {}
     for batch in range(plans[0].steps):
@@ -51,11 +53,11 @@ def test_the_processes_share_every_example_out_once(
 
 
 def test_the_order_is_the_seeds_and_the_epochs() -> None:
-    plan = Plan(100, 10, ALONE, seed=0, drop_one=False)
+    plan = Plan(100, 10, ALONE, seed=0)
     assert torch.equal(plan.indices(0), plan.indices(0))
     assert not torch.equal(plan.indices(0), plan.indices(1))
-    assert not torch.equal(plan.indices(0), Plan(100, 10, ALONE, seed=1, drop_one=False).indices(0))
-    assert torch.equal(Plan(100, 10, ALONE, seed=None, drop_one=False).indices(5), torch.arange(100))
+    assert not torch.equal(plan.indices(0), Plan(100, 10, ALONE, seed=1).indices(0))
+    assert torch.equal(Plan(100, 10, ALONE, seed=None).indices(5), torch.arange(100))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -64,7 +66,7 @@ def test_streamed_batches_are_the_resident_ones(workers: int) -> None:
     from netspec.train.data.examples import Stream
 
     examples = numbered(23)
-    plan = Plan(23, 5, ALONE, seed=4, drop_one=False)
+    plan = Plan(23, 5, ALONE, seed=4)
     stream = Stream(_Reader(examples), examples.targets, np.arange(23))
     for start in (0, 3):
         resident = list(Resident(examples, plan, CPU).epoch(2, start))

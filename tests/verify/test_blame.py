@@ -19,7 +19,8 @@ from netspec.ir.dim import Bounds
 from netspec.ir.graph import Graph
 from netspec.pipeline import check_text
 from netspec.verify.certificate import Certificate, Verdict
-from netspec.verify.gates import Explanation, verify
+from netspec.verify.explanation import Explanation
+from netspec.verify.gates import verify
 from netspec.verify.rewrites import REWRITES, Culprit, culprit
 from netspec.verify.runtime import CPU, PLAIN_CPU, Lane, RefusedError, Session
 from netspec.verify.tolerance import Array
@@ -152,6 +153,15 @@ def test_blame_points_into_the_spec_and_gives_a_model_to_run(tmp_path: Path) -> 
     name, _, error = ran.stdout.strip().partition(": off by ")
     assert name == "avg_pool2d_1"
     assert float(error) > 1e-3
+
+
+@pytest.mark.parametrize("opset", [0, 9, 99])
+def test_a_file_of_an_opset_that_cannot_be_is_no_traceback(opset: int, tmp_path: Path) -> None:
+    def dated(model: ModelProto) -> None:
+        model.opset_import[0].version = opset
+
+    certificate = explained(faulty(many_layers(), dated, tmp_path), many_layers())
+    assert certificate.verdict is Verdict.FAILED
 
 
 def test_a_layer_that_onnxruntime_refuses_is_blamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,7 @@ def test_the_json_has_everything_and_no_bare_infinities() -> None:
         "layers",
         "exported_by_torch",
         "blame",
+        "against",
         "remarks",
     ]
     assert data["verdict"] == "inconclusive"

@@ -119,7 +119,7 @@ def test_the_reference_may_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     path = exported(graph, weights, tmp_path)
     run = Reference.run
 
-    def other(self: Reference, feeds: dict[str, Array]) -> dict[str, Array]:
+    def other(self: Reference, feeds: dict[str, Array], show: object) -> dict[str, Array]:
         edit = moved(lambda places: (places + 1) % 36)
         return dict(zip(("values", "places"), edit(list(run(self, feeds).values())), strict=True))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from netspec.onnx_backend.retyped import retyped_spec, rounded, with_places_of
 from netspec.pipeline import build, check, check_text, verify_file
 from netspec.verify.certificate import Verdict
 from netspec.verify.engines import lanes_of
-from netspec.verify.gates import Explanation, verify
+from netspec.verify.explanation import Explanation
+from netspec.verify.gates import verify
 from netspec.verify.reference import NarrowReference, UnevaluatedError
 from netspec.verify.tolerance import UNIT_ROUNDOFF, Array
 from tests.command_line import ROOT, netspec
@@ -137,8 +139,8 @@ def test_an_export_passes_by_its_own_bounds(dtype: str, mixed: Path, tmp_path: P
     assert max(m.bound for m in alone.gates[-1].measurements) > 1e-4
 
 
-def spoiled(graph: Graph, folder: Path, dtype: str) -> Path:
-    path = exported(graph, rounded(weights_of(graph), graph), folder, opset=22)
+def spoiled(graph: Graph, weights: Mapping[str, Array], folder: Path) -> Path:
+    path = exported(graph, weights, folder, opset=22)
     model: ModelProto = onnx.load(path)
     attribute = next(a for a in node(model, "LeakyRelu").attribute if a.name == "alpha")
     attribute.f = 0.101
@@ -149,9 +151,10 @@ def spoiled(graph: Graph, folder: Path, dtype: str) -> Path:
 @pytest.mark.parametrize("dtype", HALVES)
 def test_a_wrong_slope_is_found_and_blamed(dtype: str, mixed: Path, tmp_path: Path) -> None:
     """In so few digits no runtime shows it; exact arithmetic on the rounded weights does."""
-    graph = in_type(check(mixed).graph, dtype)
-    weights = rounded(weights_of(graph), graph)
-    path = spoiled(graph, tmp_path, dtype)
+    before = check(mixed).graph
+    graph = in_type(before, dtype)
+    weights = rounded(weights_of(before), graph)
+    path = spoiled(graph, weights, tmp_path)
     certificate = verify(path, graph, weights, explanation=Explanation(repro=tmp_path / "alone"))
     assert certificate.verdict is Verdict.FAILED
     assert [gate.verdict for gate in certificate.gates[1:]] == [

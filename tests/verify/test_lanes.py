@@ -15,7 +15,8 @@ from netspec.onnx_backend import runtimes
 from netspec.pipeline import build, verify_file
 from netspec.verify import runtime
 from netspec.verify.certificate import Verdict
-from netspec.verify.gates import Explanation, verify
+from netspec.verify.explanation import Explanation
+from netspec.verify.gates import verify
 from netspec.verify.runtime import CPU, CUDA, CUDA_PROVIDER, PLAIN_CPU, NotStartedError, Session, lanes
 from tests.verify.small_networks import exported, weights_of
 from tests.verify.test_gates import many_layers

@@ -14,7 +14,8 @@ import pytest
 
 from netspec.verify.certificate import Certificate
 from netspec.verify.certificate_schema import schema, schema_text
-from netspec.verify.gates import Explanation, verify
+from netspec.verify.explanation import Explanation
+from netspec.verify.gates import verify
 from netspec.verify.report import markdown, write_report
 from tests.pages import ROOT
 from tests.verify.small_networks import exported, weights_of

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from netspec.diagnostics import Advised, Collector, Diagnostic, Severity, nearest, spell
+from netspec.diagnostics import Advised, Collector, Diagnostic, Note, Severity, nearest, spell
 from netspec.ir.dim import Bounds
 from netspec.ir.graph import GraphInput, GraphOutput, Node
+from netspec.ir.tensor import DType
 from netspec.ir.training import Named, Training
 from netspec.language.training.batches import batch_faults
-from netspec.language.training.kinds import METRICS
+from netspec.language.training.kinds import CONFUSION_LIMIT, METRICS
 from netspec.language.training.loading import Planned
 from netspec.language.training.targets import classes_of, loss_faults
 from netspec.language.validation import WrongValue
+from netspec.ops.base import Weight
 
 
 class UnknownOutput(Diagnostic):
@@ -47,6 +49,19 @@ class NothingToTrain(Diagnostic):
     message = "there is nothing to train: no layer of the network has weights"
 
 
+class HalfWeights(Diagnostic):
+    """Float16 by two ways at once: gradients are scaled for weights of float32."""
+
+    code = "NS414"
+    message = "fp16 is for weights of float32, and those of {layer} are float16 already"
+
+    layer: str
+
+    @property
+    def help(self) -> str:
+        return "write precision: float32, which leaves types as they are; or give the inputs dtype: float32"
+
+
 class LongWarmup(Diagnostic):
     """A learning rate that is still rising when the training ends."""
 
@@ -68,7 +83,8 @@ def fitted(
 ) -> Training | None:
     """How the network is trained; None, and diagnostics, where that does not go with it.
 
-    Errors: NS405 to NS410, and NS204 for numbers that do not go with others; NS411 and NS412 are warnings.
+    Errors: NS405 to NS410, NS413, NS414, and NS204 for numbers that do not go with others; NS411 and NS412
+    are warnings.
     """
     output = _output(planned, outputs, collector)
     loss = planned.chosen.get("loss")
@@ -78,6 +94,11 @@ def fitted(
     if output is not None and "batch_size" not in planned.wrong:
         place = planned.value_place("batch_size")
         collector.extend(batch_faults(section.batch_size, place, inputs, output, bounds))
+    if "batch_size" not in planned.wrong and any("Norm" in type(node.op).__name__ for node in nodes):
+        from netspec.language.training.normalising import normalising_faults
+
+        place = planned.value_place("batch_size")
+        collector.extend(normalising_faults(section.batch_size, place, inputs, nodes))
     if section.augment is not None:
         from netspec.language.training.augment import augment_faults
 
@@ -87,11 +108,21 @@ def fitted(
     collector.extend(_schedule_faults(planned))
     if collector.failed:
         return None
-    if not any(weight.trained for node in nodes for weight in node.op.weights(*node.input_types)):
+    trained = {node.name: (node, weight) for node in nodes for weight in _trained(node)}
+    if not trained:
         collector.add(NothingToTrain().at(planned.place))
+        return None
+    half = next((node for node, weight in trained.values() if weight.dtype is DType.FLOAT16), None)
+    if section.precision == "fp16" and half is not None:
+        note = Note("the layer is here", half.span)
+        collector.add(HalfWeights(layer=half.name).at(planned.value_place("precision"), note))
         return None
     assert output is not None
     return _training(planned, output)
+
+
+def _trained(node: Node) -> Iterator[Weight]:
+    return (weight for weight in node.op.weights(*node.input_types) if weight.trained)
 
 
 def _output(planned: Planned, outputs: Sequence[GraphOutput], collector: Collector) -> GraphOutput | None:
@@ -123,6 +154,9 @@ def _metric_faults(
             yield MetricMisfit(metric=metric, reason=reason, advice=advice).at(item.span)
         elif metric == "top5" and classes is not None and classes <= 5:
             reason = f"it would always be right, since there are {classes} classes"
+            yield MetricMisfit(metric=metric, reason=reason, advice="write accuracy").at(item.span)
+        elif metric == "per_class" and classes is not None and classes > CONFUSION_LIMIT:
+            reason = f"there are {classes:,} classes, more than {CONFUSION_LIMIT:,}"
             yield MetricMisfit(metric=metric, reason=reason, advice="write accuracy").at(item.span)
 
 

@@ -109,3 +109,6 @@ KINDS = {kind.key: kind for kind in (DATA_SETS, OPTIMIZERS, SCHEDULES, LOSSES)}
 
 METRICS: Mapping[str, tuple[str, ...]] = {"cross_entropy": ("accuracy", "top5", "per_class")}
 """What can be measured beside a loss: where there are no classes, nothing."""
+
+CONFUSION_LIMIT = 2_048
+"""Classes of which is counted who is taken for whom, in a table of their square."""

@@ -74,12 +74,18 @@ def _part(arrays: Mapping[str, Array], part: str, graph: Graph, path: Path) -> E
         names = [f"x_{part}"]
     for name in (*names, f"y_{part}"):
         if name not in arrays:
-            raise DiagnosticError(_missing(name, arrays, path))
+            raise DiagnosticError(_missing(name, arrays, path, _expected(graph)))
     return Examples(tuple(arrays[name] for name in names), arrays[f"y_{part}"])
 
 
-def _missing(name: str, arrays: Mapping[str, Array], path: Path) -> ArrayMissing:
-    meant = nearest(name, arrays)
+def _expected(graph: Graph) -> set[str]:
+    """The names that arrays can have."""
+    inputs = [entry.name for entry in graph.inputs]
+    return {f"{name}_{part}" for name in (*inputs, "x", "y") for part in ("train", "test")}
+
+
+def _missing(name: str, arrays: Mapping[str, Array], path: Path, expected: set[str]) -> ArrayMissing:
+    meant = nearest(name, arrays.keys() - expected)
     advice = f"rename {spell(meant)} to {name}" if meant else ""
     has = tuple(spell(known) for known in arrays)
     return ArrayMissing(path=printable(str(path)), name=name, has=has, advice=advice)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,6 +11,9 @@ import numpy as np
 
 from netspec.diagnostics import Diagnostic
 from netspec.verify.tolerance import Array
+
+FINGERPRINTED = 256
+"""Examples that stand for their data set; to read them all would take as long as an epoch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,16 @@ class Data(NamedTuple):
     test: Examples | Stream | None
     classes: tuple[str, ...] | None = None
     notices: tuple[Diagnostic, ...] = ()
+
+
+def fingerprint(part: Examples | Stream) -> str:
+    """A digest of all targets, and of some of the inputs that lie in memory, from the first to the last."""
+    digest = hashlib.sha256(np.ascontiguousarray(part.targets).data)
+    if isinstance(part, Examples) and len(part):
+        chosen = np.linspace(0, len(part) - 1, FINGERPRINTED).round().astype(np.int64)
+        for array in part.inputs:
+            digest.update(np.ascontiguousarray(array[chosen]).data)
+    return f"{len(part)}-{digest.hexdigest()}"
 
 
 def counts(targets: Array, classes: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -8,10 +8,11 @@ import numpy as np
 
 from netspec.diagnostics import Advised, Diagnostic, DiagnosticError, printable
 from netspec.ir.graph import Graph, GraphInput
-from netspec.ir.tensor import DType
 from netspec.ir.training import Training
 from netspec.train.data.examples import Data, Examples, Stream
+from netspec.train.data.integers import fit_integers
 from netspec.train.data.targets import fit_targets
+from netspec.train.metrics import ignored_class
 from netspec.verify.fitting import fits, resizing_advice, with_axes
 from netspec.verify.tolerance import Array
 
@@ -111,39 +112,27 @@ class InputsDiffer(Diagnostic):
         return "data: {{npz: FILE}} has arrays for several inputs: INPUT_train and INPUT_test for each"
 
 
-class NotIntegers(Diagnostic):
-    """Real numbers for an input of integers."""
-
-    code = "NS465"
-    message = "{name} gives {got} numbers for the input {input}, which is {dtype}"
-
-    name: str
-    got: str
-    input: str
-    dtype: DType
-
-    @property
-    def help(self) -> str:
-        return "store them as integers, or write dtype: float32 at the input"
-
-
 PURPOSES = ("train on", "test on")
 
 
 def fit(data: Data, graph: Graph, training: Training) -> Data:
     """The same data set, arranged as the network takes it.
 
-    Errors: NS451 and from NS453 to NS468.
+    Errors: NS451, from NS453 to NS468, and NS479.
     """
-    found = tuple(_faults(data, graph, training))
-    if found:
-        raise DiagnosticError(*found)
+    _raise(_faults(data, graph, training))
     parts = [
         None if part is None else _fitted(part, data, purpose, graph, training)
         for part, purpose in zip((data.train, data.test), PURPOSES, strict=True)
     ]
     assert parts[0] is not None, "every data set has something to train on"
+    _raise(_batch_faults(len(parts[0]), training))  # again, without those that are ignored
     return data._replace(train=parts[0], test=parts[1])
+
+
+def _raise(faults: Iterator[Diagnostic]) -> None:
+    if found := tuple(faults):
+        raise DiagnosticError(*found)
 
 
 def held_out(count: int, share: float) -> int:
@@ -171,10 +160,17 @@ def _faults(data: Data, graph: Graph, training: Training) -> Iterator[Diagnostic
     share = training.validate_on
     if share == "test" and data.test is None:
         yield NothingToValidateOn(name=name).at(training.entries.get("validate_on", training.data.span))
-    left = len(data.train)
-    if share != "test" and left:
-        left -= held_out(left, share)
-    if len(data.train) and training.batch_size > left:
+    if share != "test" and len(data.train) == 1:
+        yield EmptySet(name=name, purpose="hold out: it has a single one")
+    if data.train:
+        yield from _batch_faults(len(data.train), training)
+
+
+def _batch_faults(examples: int, training: Training) -> Iterator[BatchTooLarge]:
+    """A batch that needs more than what is left to train on of so many examples."""
+    share = training.validate_on
+    left = examples if share == "test" else examples - held_out(examples, share)
+    if training.batch_size > left:
         fault = BatchTooLarge(batch=training.batch_size, examples=left)
         yield fault.at(training.entries.get("batch_size", training.span))
 
@@ -188,6 +184,7 @@ def _fitted(
 ) -> Examples | Stream:
     targets = fit_targets(part.targets, data, graph, training)
     _check_finite(targets, f"what to predict to {purpose}", data)
+    part, targets = _counting(part, targets, data, purpose, training)
     if isinstance(part, Stream):
         first = part.read(int(part.indices[0]))
         for array, entry in zip(first, graph.inputs, strict=True):
@@ -197,6 +194,22 @@ def _fitted(
         _arranged(array, entry, data, graph) for array, entry in zip(part.inputs, graph.inputs, strict=True)
     )
     return Examples(inputs, targets)
+
+
+def _counting(
+    part: Examples | Stream, targets: Array, data: Data, purpose: str, training: Training
+) -> tuple[Examples | Stream, Array]:
+    """The examples that have a target which the loss does not leave out: a batch of others has no mean."""
+    ignored = ignored_class(training.loss)
+    if ignored is None:
+        return part, targets
+    counts = (targets != ignored).reshape(len(targets), -1).any(axis=1)
+    if counts.all():
+        return part, targets
+    if not counts.any():
+        raise DiagnosticError(EmptySet(name=printable(data.name), purpose=f"{purpose}: all are ignored"))
+    chosen = np.flatnonzero(counts)
+    return part.part(chosen), targets[chosen]
 
 
 def _arranged(array: Array, entry: GraphInput, data: Data, graph: Graph) -> Array:
@@ -219,11 +232,7 @@ def _arranged(array: Array, entry: GraphInput, data: Data, graph: Graph) -> Arra
         )
         raise DiagnosticError(fault.at(entry.span))
     if not type.dtype.is_floating:
-        if array.dtype.kind == "f":
-            dtype = str(array.dtype)
-            reals = NotIntegers(name=printable(data.name), got=dtype, input=entry.name, dtype=type.dtype)
-            raise DiagnosticError(reals.at(entry.span))
-        return np.ascontiguousarray(shaped.astype(str(type.dtype), copy=False))
+        return fit_integers(shaped, entry, data.name, graph)
     if array.dtype != np.uint8:
         with np.errstate(over="ignore", invalid="ignore"):
             shaped = shaped.astype(np.float32, copy=False)

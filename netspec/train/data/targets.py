@@ -171,7 +171,7 @@ def _classes(targets: Array, data: Data, output: GraphOutput, training: Training
     if ignored is not None:
         foreign &= counted != ignored
     if classes is not None and foreign.any():
-        number = int(counted[foreign].flat[0])
+        number = int(targets[foreign].flat[0])
         fault = LabelOutOfRange(number=number, name=name, classes=classes, output=output.name)
         raise DiagnosticError(fault)
     return counted

@@ -1,6 +1,6 @@
 """What the runners share. They need numpy and their runtime alone: each has an environment of its own.
 
-    RUNNER MODEL CASES RESULTS [N …]
+    python -m tests.portability.runners.RUNNER MODEL CASES RESULTS [N …]
 
 runs the cases N (all of them, unless named) of the archive CASES and writes to the archive RESULTS
 `N/got/Y` for every output Y. Each line of its output is a JSON object: `{"version": V}` first; then
@@ -41,7 +41,7 @@ def serve(version: str, load: Callable[[str], Run]) -> None:
     except Exception as error:
         tell(refused=_words(error))
         return
-    got = {}
+    got: dict[str, Any] = {}
     with np.load(cases) as archive:
         names = [name.split("/", 2) for name in archive.files]
         for case in chosen or sorted({number for number, *_ in names}, key=int):
@@ -53,7 +53,7 @@ def serve(version: str, load: Callable[[str], Run]) -> None:
                 tell(case=case, refused=_words(error))
                 continue
             got |= {f"{case}/got/{name}": np.asarray(y) for name, y in given.items()}
-    np.savez(results, **got)  # type: ignore[arg-type]
+    np.savez(results, **got)
 
 
 def _words(error: Exception) -> str:

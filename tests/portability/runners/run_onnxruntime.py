@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import onnxruntime
-from protocol import Feeds, Run, serve
+
+from tests.portability.runners.protocol import Feeds, Run, serve
 
 
 def load(path: str) -> Run:

@@ -19,12 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from protocol import Feeds, Run, serve
+
+from tests.portability.runners.protocol import Feeds, Run, serve
 
 ENVIRONMENT = Path(os.environ["ENVIRONMENT"])
 PACKAGE = ENVIRONMENT / "node_modules" / "onnxruntime-web"
 PAGE = Path(__file__).parents[1] / "web" / "page.html"
-TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
+TYPES = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".wasm": "application/wasm",
+}
 FLAGS = (
     "--headless",
     "--no-sandbox",  # which root cannot have; the page is ours

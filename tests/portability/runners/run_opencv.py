@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
-from protocol import Feeds, Run, serve
+import cv2  # type: ignore[import-not-found]
 
+from tests.portability.runners.protocol import Feeds, Run, serve
 
 HAS_BOOL = int(cv2.__version__.partition(".")[0]) >= 5
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import openvino
-from protocol import Feeds, Run, serve
+import openvino  # type: ignore[import-not-found]
+
+from tests.portability.runners.protocol import Feeds, Run, serve
 
 
 def load(path: str) -> Run:

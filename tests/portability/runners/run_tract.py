@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import tract
-from protocol import Feeds, Run, serve
+import tract  # type: ignore[import-not-found]
+
+from tests.portability.runners.protocol import Feeds, Run, serve
 
 
 def load(path: str) -> Run:
