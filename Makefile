@@ -3,6 +3,7 @@
 #   PYTHON   the Python that makes .venv, 3.11 or later
 #   JOBS     test processes side by side
 #   TESTS    what `make test` runs, for example TESTS=tests/ir (without the gate on coverage)
+#   TRIED    what `make false-alarms` tries, for example TRIED="--seeds 2 lenet"
 #   SWEEP    what `make sweep` sweeps, for example SWEEP="--count 500 Conv2d pooling"
 #   PORTABILITY  what `make portability` runs, for example PORTABILITY="lenet --runtime tract"
 
@@ -10,12 +11,13 @@ PYTHON ?= python3
 JOBS ?= 2
 TESTS ?=
 SWEEP ?= --compare 500
+TRIED ?=
 PORTABILITY ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types format sweep bench portability wheel wheel-test clean
+.PHONY: help setup demo test lint types format mutants false-alarms sweep bench portability wheel wheel-test clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +51,12 @@ bench: setup ## Measure: one table per script of tests/benchmarks
 
 portability: setup ## Run every export on other runtimes, and write exports/README.md's table; an hour
 	$(BIN)/python -m tests.portability $(PORTABILITY)
+
+mutants: setup ## Change exports in over 1,000 ways, and show which gate finds each
+	$(BIN)/python -m tests.verify.mutants --jobs $(JOBS)
+
+false-alarms: setup ## Verify right exports of every spec at 20 seeds; hours, less with TRIED="--seeds 2 lenet"
+	$(BIN)/python -m tests.trials.false_alarms $(TRIED)
 
 specs: setup ## Build every spec and variant at full size; half an hour
 	$(BIN)/python -m tests.trials.every_spec

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 
+from netspec.train.agreement import Agreement
 from tests.command_line import SPECS, files, netspec, tiny
 from tests.train.running import DATA, spec
 
@@ -144,3 +146,20 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     assert netspec("train", "small.json", *HERE, "--no-export", "--resume").code == 0
     loss = json.loads((tmp_path / "runs" / "small" / "metrics.jsonl").read_text().splitlines()[-1])
     assert loss["epoch"] == 3
+
+
+def test_json_has_no_infinity(tmp_path, monkeypatch):
+    """Outputs that are infinite at other places are infinitely far apart."""
+    apart = Agreement(500, 0, 0, math.inf, 1e-6, ())
+    monkeypatch.setattr("netspec.train.finishing.agree", lambda *arguments, **options: apart)
+    (tmp_path / "small.json").write_text(spec({"epochs": 1}))
+    outcome = netspec("train", "small.json", *HERE, "--format", "json")
+    assert outcome.code == 0, outcome.err
+    assert "Infinity" not in outcome.out
+    assert outcome.data["agreement"] == {
+        "compared": 500,
+        "differ": 0,
+        "ties": 0,
+        "error": None,
+        "bound": 1e-6,
+    }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
-from netspec.files import published
+from netspec.files import published, writing
 
 LENGTH = 8
 """Bytes in front that count those of the header, the lowest first."""
@@ -25,16 +27,22 @@ def write_tensors(
     from safetensors.torch import save_file
 
     rows = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with published(path, durable=durable) as beside:
+    with published(path, durable=durable) as beside, writing(beside):
         # The library lets nobody else read what it writes; this has the permissions of any new file.
         beside.touch()
         permissions = beside.stat().st_mode
         try:
             save_file(rows, beside, metadata=dict(metadata))
         except SafetensorError as error:
-            raise OSError(str(error)) from error  # the system's refusal, in the library's clothes
+            raise _refusal(str(error)) from error
         beside.chmod(permissions)
         _order_header(beside)
+
+
+def _refusal(text: str) -> OSError:
+    """The system's refusal out of the library's clothes: … No space left on device (os error 28)."""
+    number = re.search(r"\(os error (\d+)\)", text)
+    return OSError(text) if number is None else OSError(int(number[1]), os.strerror(int(number[1])))
 
 
 def _order_header(path: Path) -> None:

@@ -71,10 +71,8 @@ def assemble(
 
     Errors: NS477, NS478.
     """
-    admits = _admits(graph)
-    if not shares_admitted(training.batch_size, world, admits):
-        share = Share(batch=training.batch_size, processes=world.size)
-        raise DiagnosticError(share.at(training.entries.get("batch_size", training.span)))
+    admits = admitted(graph)
+    check_shares(training, world, admits)
     batches = make_batches(
         parts.train,
         training.batch_size,
@@ -87,7 +85,7 @@ def assemble(
     )
     updates = -(-batches.plan.steps // training.accumulate)
     capture = _can_capture(training, batches, device, world)
-    learner = _learner(graph, training, module, device, world, options, updates, capture)
+    learner = _learner(graph, training, module, parts, device, world, options, updates, capture)
     lr = float(training.optimizer.arguments["lr"])
     return Loop(
         learner=learner,
@@ -123,6 +121,7 @@ def _learner(
     graph: Graph,
     training: Training,
     module: nn.Module,
+    parts: Parts,
     device: torch.device,
     world: World,
     options: Options,
@@ -146,6 +145,7 @@ def _learner(
     if world.size > 1:
         ids = [device.index] if device.type == "cuda" else None
         running = DistributedDataParallel(running, device_ids=ids, gradient_as_bucket_view=True)
+    ignored = _ignored(training, parts)
     counted = tuple(name for name in training.metrics if name != "per_class")  # that is for validation
     return Learner(
         plain=plain,
@@ -157,7 +157,8 @@ def _learner(
         average=None if training.ema is None else Average(plain, training.ema),
         prepare=Prepare(graph, training.augment, channels_last=channels_last),
         prepare_plainly=Prepare(graph, channels_last=channels_last),
-        meter=Meter(device, classes, counted, ignored_class(training.loss)),
+        meter=Meter(device, classes, counted, ignored),
+        ignored=ignored,
         bounds=batch_bounds(graph),
         classes=classes,
         output=None if len(graph.outputs) == 1 else number,
@@ -166,10 +167,24 @@ def _learner(
     )
 
 
-def _admits(graph: Graph) -> Admits:
+def _ignored(training: Training, parts: Parts) -> int | None:
+    """The class that the loss leaves out, if it is there: looking for it takes time in every step."""
+    ignored = ignored_class(training.loss)
+    given = (part.targets for part in parts if part is not None)
+    return ignored if ignored is not None and any((targets == ignored).any() for targets in given) else None
+
+
+def admitted(graph: Graph) -> Admits:
     """How many examples the network trains on at once: of one, batch normalisation may see no variance."""
     bounds, one = batch_bounds(graph), trains_on_one(graph.inputs, graph, graph.bounds)
     return lambda count: bounds.admits(count) and (count > 1 or one)
+
+
+def check_shares(training: Training, world: World, admits: Admits) -> None:
+    """Errors: NS478 where a process cannot train on its part of a batch."""
+    if not shares_admitted(training.batch_size, world, admits):
+        fault = PartTooSmall(batch=training.batch_size, processes=world.size)
+        raise DiagnosticError(fault.at(training.entries.get("batch_size", training.span)))
 
 
 def _synchronised(module: nn.Module, training: Training, device: torch.device, world: World) -> nn.Module:
@@ -232,7 +247,7 @@ def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     return [key for key in {**ours, **theirs} if ours.get(key) != theirs.get(key)]
 
 
-class Share(Diagnostic):
+class PartTooSmall(Diagnostic):
     """A batch of which a process has a part that its network cannot train on."""
 
     code = "NS478"

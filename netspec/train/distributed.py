@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
+
+from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 
 
 class World(NamedTuple):
@@ -26,6 +29,22 @@ class World(NamedTuple):
 
 ALONE = World()
 
+LOST = re.compile(r"\bgloo\b|connection (was )?(closed|reset|refused)|broken pipe", re.IGNORECASE)
+"""What torch says where the process at the other end is gone."""
+
+
+class PeerLost(Diagnostic):
+    """One of several processes that train together ended, and the others cannot go on."""
+
+    code = "NS482"
+    message = "a process that trains along was lost: {reason}"
+
+    reason: str
+
+    @property
+    def help(self) -> str:
+        return "see what that process says; then begin all of them again with --resume"
+
 
 def from_environment() -> World:
     """The world that torchrun describes in the environment; ALONE without it."""
@@ -37,7 +56,10 @@ def from_environment() -> World:
 
 @contextmanager
 def joined(world: World, device: torch.device) -> Iterator[None]:
-    """In here the processes know each other: by NCCL on GPUs, by Gloo on CPUs."""
+    """In here the processes know each other: by NCCL on GPUs, by Gloo on CPUs.
+
+    Errors: NS482 where another process ends.
+    """
     if world.size == 1:
         yield
         return
@@ -45,9 +67,21 @@ def joined(world: World, device: torch.device) -> Iterator[None]:
     bound = device if device.type == "cuda" else None
     distributed.init_process_group(backend, device_id=bound)
     try:
-        yield
+        with peer_faults():
+            yield
     finally:
         distributed.destroy_process_group()
+
+
+@contextmanager
+def peer_faults() -> Iterator[None]:
+    """In here what torch says of a lost process becomes NS482."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, distributed.DistError) and not LOST.search(str(error)):
+            raise
+        raise DiagnosticError(PeerLost(reason=printable(str(error).partition("\n")[0]))) from error
 
 
 def summed(tensor: Tensor, world: World) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from netspec.train.batches import Batch, Batches, Resident
 from netspec.train.checkpoint import Checkpoint, Checkpoints, load_optimizer, optimizer_state, prefixed
 from netspec.train.distributed import any_of, share_buffers
-from netspec.train.metrics import EXAMPLES, LOSS, Meter, ignored_class
+from netspec.train.metrics import EXAMPLES, LOSS, Meter
 from netspec.train.optimizing import set_rate
 from netspec.train.records import EpochRecord, score_of
 from netspec.train.schedule import Rate
@@ -224,8 +224,7 @@ class Loop:
         if batches is None:
             return {}, None
         share_buffers(learner.plain, learner.world)
-        ignored = ignored_class(learner.training.loss)
-        meter = Meter(learner.device, learner.classes, learner.training.metrics, ignored)
+        meter = Meter(learner.device, learner.classes, learner.training.metrics, learner.ignored)
         learner.plain.eval()
         try:
             for batch in batches.epoch(0):

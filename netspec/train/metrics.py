@@ -15,6 +15,10 @@ LOSS, EXAMPLES, CORRECT, TOP5, COUNTED = range(5)
 """Places in a meter's totals; answers are counted by pixel or token where targets have such axes."""
 
 
+NO_CLASS = -1
+"""In place of a class that is ignored: no answer is that."""
+
+
 def ignored_class(loss: Named) -> int | None:
     """The class that a loss leaves out; None for a loss of numbers."""
     ignored: int | None = loss.arguments.get("ignore_index")
@@ -46,23 +50,28 @@ class Meter:
             if scores.ndim > 2:
                 scores = scores.movedim(1, -1).flatten(0, -2)
                 wanted = wanted.flatten()
-            known = (wanted >= 0) & (wanted < self._classes)
             if self._ignored is not None:
-                known &= wanted != self._ignored
+                wanted = torch.where(wanted == self._ignored, NO_CLASS, wanted)
             answers = scores.argmax(1)
-            counts.append(((answers == wanted) & known).sum().double())
-            counts.append(self._among_first(scores, wanted, known))
-            counts.append(known.sum().double())
+            counts.append((answers == wanted).sum().double())
+            counts.append(self._among_first(scores, wanted))
+            counts.append(self._counted(wanted))
             if self.matrix is not None:
+                known = (wanted >= 0) & (wanted < self._classes)
                 cells = torch.where(known, wanted * self._classes + answers, 0)
                 self.matrix.index_add_(0, cells, known.long())
         self.totals[: len(counts)] += torch.stack(counts)
 
-    def _among_first(self, scores: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+    def _counted(self, wanted: Tensor) -> Tensor:
+        if self._ignored is None:
+            return torch.full_like(self.totals[0], wanted.numel())
+        return (wanted != NO_CLASS).sum().double()
+
+    def _among_first(self, scores: Tensor, wanted: Tensor) -> Tensor:
         if "top5" not in self._metrics:
             return torch.zeros_like(self.totals[0])
         first = scores.topk(min(5, self._classes), dim=1).indices
-        return ((first == wanted[:, None]).any(1) & known).sum().double()
+        return (first == wanted[:, None]).any(1).sum().double()
 
     def reset(self) -> None:
         """Begin anew."""

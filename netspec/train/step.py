@@ -49,6 +49,8 @@ class Learner:
     """How many examples the network takes at once."""
     classes: int
     """How many there are, where targets are classes, else 0."""
+    ignored: int | None
+    """The class of targets for which no answer counts."""
     output: int | None
     """Which of the network's outputs the loss reads; None where it has one."""
     device: torch.device

@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from onnx import ModelProto, shape_inference
+import numpy as np
+from onnx import GraphProto, ModelProto, TensorProto
+from onnx.helper import make_tensor_value_info
+from onnx.numpy_helper import from_array, to_array
+from onnx.reference import ReferenceEvaluator
+from onnx.shape_inference import InferenceError, infer_shapes
 
 from netspec.diagnostics import Diagnostic, printable
 from netspec.ir.graph import Graph
@@ -13,8 +18,15 @@ from netspec.verify.inputs import Dimensions, bindings
 
 NODES = 16  # times as many as the spec has layers, and SPARE more
 SPARE = 64
-ELEMENTS = 32  # times as many in all tensors as the spec's layers have, and SPARE_ELEMENTS more
-SPARE_ELEMENTS = 2**22
+ELEMENTS = 16  # times as many in all tensors as the spec's layers have, and SPARE_ELEMENTS more
+SPARE_ELEMENTS = 2**28  # what attention keeps between its parts is the square of a layer's output
+ROUNDS = 4  # of shapes that depend on shapes
+FEW = 64  # elements of a tensor that holds sizes
+ON_SIZES = (
+    "Gather", "Slice", "Concat", "Add", "Sub", "Mul", "Div", "Mod", "Min", "Max", "Neg", "Squeeze",
+    "Unsqueeze", "Reshape", "Identity", "ReduceProd", "ReduceSum",
+)  # fmt: skip
+SHOWN = 100  # characters of what inference complains of
 
 
 class TooCostlyToRun(Diagnostic):
@@ -44,8 +56,8 @@ def too_costly(model: ModelProto, graph: Graph, seed: int) -> Diagnostic | None:
     choices = bindings(graph, seed) if dimensions.has_others else [dimensions.values(7)]
     values = max(choices, key=lambda values: _own(graph, values))
     own = _own(graph, values)
-    reason = _too_many(model, values, ELEMENTS * own + SPARE_ELEMENTS)
-    return None if reason is None else TooCostlyToRun(reason=reason)
+    found = _too_many(model, values, ELEMENTS * own + SPARE_ELEMENTS)
+    return None if found is None else TooCostlyToRun(reason=found)
 
 
 def _own(graph: Graph, values: Mapping[str, int]) -> int:
@@ -54,6 +66,32 @@ def _own(graph: Graph, values: Mapping[str, int]) -> int:
 
 
 def _too_many(model: ModelProto, values: Mapping[str, int], allowed: int) -> str | None:
+    """What is too large in a model whose symbols have these values, in words."""
+    bound = _bound(model, values)
+    known: dict[str, tuple[int, ...]] = {}
+    for _ in range(ROUNDS):
+        try:
+            known = _shapes(bound)
+        except (InferenceError, ValueError) as error:
+            first = (str(error).splitlines() or [""])[0]
+            return f"the shapes of its tensors cannot be told ({printable(first[:SHOWN])})"
+        if all(name in known for node in bound.graph.node for name in node.output if name):
+            break
+        _fold(bound, known)
+    total = 0
+    for node in bound.graph.node:
+        for name in filter(None, node.output):
+            if name not in known:
+                return f"how large {printable(name)} is cannot be told beforehand"
+            total += math.prod(known[name])
+            if total > allowed:
+                told = f"its tensors up to {printable(name)} have {total:,} elements"
+                return f"{told}, where its spec explains {allowed:,}"
+    return None
+
+
+def _bound(model: ModelProto, values: Mapping[str, int]) -> ModelProto:
+    """The model with sizes in place of its inputs' symbols, and no claims about any other shape."""
     bound = ModelProto()
     bound.CopyFrom(model)
     del bound.graph.value_info[:]
@@ -63,19 +101,45 @@ def _too_many(model: ModelProto, values: Mapping[str, int], allowed: int) -> str
                 size.dim_value = values[size.dim_param]
     for entry in bound.graph.output:
         entry.type.tensor_type.ClearField("shape")
-    try:
-        inferred = shape_inference.infer_shapes(bound, data_prop=True).graph
-    except (shape_inference.InferenceError, ValueError) as error:
-        return f"the shapes of its tensors cannot be told ({printable(str(error).splitlines()[0][:100])})"
-    sizes = {entry.name: entry.type.tensor_type for entry in (*inferred.value_info, *inferred.output)}
-    total = 0
+    return bound
+
+
+def _shapes(model: ModelProto) -> dict[str, tuple[int, ...]]:
+    """The shapes of tensors that are known in full."""
+    inferred = infer_shapes(model, data_prop=True).graph
+    known = {tensor.name: tuple(tensor.dims) for tensor in inferred.initializer}
+    for entry in (*inferred.input, *inferred.value_info, *inferred.output):
+        tensor = entry.type.tensor_type
+        if tensor.HasField("shape") and all(size.HasField("dim_value") for size in tensor.shape.dim):
+            known[entry.name] = tuple(max(0, size.dim_value) for size in tensor.shape.dim)
+    return known
+
+
+def _fold(model: ModelProto, known: Mapping[str, tuple[int, ...]]) -> None:
+    """Compute what is computed of shapes, in place: inference follows few operators that do."""
+    held = {
+        tensor.name: to_array(tensor)
+        for tensor in model.graph.initializer
+        if tensor.data_type == TensorProto.INT64 and math.prod(tensor.dims) <= FEW and tensor.raw_data
+    }
+    opsets = {entry.domain: entry.version for entry in model.opset_import}
     for node in model.graph.node:
-        for name in filter(None, node.output):
-            tensor = sizes.get(name)
-            known = tensor is not None and tensor.HasField("shape")
-            if not known or not all(size.HasField("dim_value") for size in tensor.shape.dim):
-                return f"how large {printable(name)} is cannot be told beforehand"
-            total += math.prod(max(0, size.dim_value) for size in tensor.shape.dim)
-            if total > allowed:
-                return f"its tensors up to {printable(name)} have {total:,} elements, where its spec explains {allowed:,}"
-    return None
+        read = [name for name in node.input if name]
+        if node.op_type == "Shape" and read[0] in known:
+            start, end = (next((a.i for a in node.attribute if a.name == n), None) for n in ("start", "end"))
+            held[node.output[0]] = np.array(known[read[0]][start:end], np.int64)
+        elif node.op_type in ON_SIZES and all(name in held for name in read):
+            graph = GraphProto(name="sizes", node=[node])
+            graph.input.extend(make_tensor_value_info(name, TensorProto.INT64, None) for name in {*read})
+            graph.output.add(name=node.output[0])
+            try:
+                (result,) = ReferenceEvaluator(graph, opsets=opsets).run(None, {n: held[n] for n in read})
+            except Exception:  # whatever a stranger's node makes the reference raise: it stays unknown
+                continue
+            if isinstance(result, np.ndarray | np.integer) and np.size(result) <= FEW:
+                held[node.output[0]] = np.asarray(result, np.int64)
+    made = {node.output[0] for node in model.graph.node if node.output and node.output[0] in held}
+    kept = [node for node in model.graph.node if not (node.output and node.output[0] in made)]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    model.graph.initializer.extend(from_array(held[name], name) for name in made)

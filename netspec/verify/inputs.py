@@ -174,8 +174,8 @@ def rounding_batches(graph: Graph, seed: int) -> Iterator[Batch]:
 
 
 def semantic_batches(graph: Graph, seed: int) -> Iterator[Batch]:
-    """The inputs of the semantic gate: four samples, three normal ones of unlike sizes and one of large peaks;
-    in one batch where the batch dimension admits it."""
+    """The inputs of the semantic gate: four samples, three normal ones of unlike sizes and one of large
+    peaks; in one batch where the batch dimension admits it."""
     dimensions = Dimensions.of(graph)
     values = dimensions.values(SEMANTIC_BATCH)
     samples = _sample_count(dimensions, values)

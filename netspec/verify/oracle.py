@@ -154,7 +154,7 @@ def _show(nodes: Sequence[Node], show: Callable[[str, Array], None]) -> Any:
 
     def hook(_: nn.Module, __: object, result: Any) -> None:
         for value, tensor in zip(next(called).outputs, _several(result), strict=True):
-            if isinstance(tensor, Tensor) and tensor.is_floating_point():
+            if tensor.is_floating_point():
                 show(value.name, array_of(tensor.detach()))
 
     return hook

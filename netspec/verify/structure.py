@@ -61,7 +61,7 @@ class WrittenByAnother(Diagnostic):
 
 
 class Difference(NamedTuple):
-    """The first thing that differs, as a sentence's subject and the rest of it; `layer` if it is a layer's."""
+    """The first thing that differs, as a sentence's subject and the rest of it; `layer` where it is one's."""
 
     part: str
     how: str

@@ -67,3 +67,17 @@ def test_the_state_goes_through_a_checkpoint() -> None:
     other.load(meter.state())
     assert other.read(ALONE) == meter.read(ALONE)
     assert Watch(other).totals() == meter.totals.tolist()
+
+
+def test_ignored_targets_are_neither_right_nor_wrong() -> None:
+    scores = torch.eye(6)  # each example is taken for its own number
+    targets = torch.tensor([0, 1, 2, 2, 0, 2])
+    meter = Meter(CPU, 6, METRICS, ignored=2)
+    meter.add(torch.tensor(0.0), scores, targets)
+    found = meter.read(ALONE)
+    assert found["accuracy"] == pytest.approx(2 / 3)  # 0 and 1 of 0, 1 and 0
+    assert found["top5"] == pytest.approx(3 / 3)
+    confusion = meter.confusion(ALONE)
+    assert confusion is not None
+    assert confusion.sum() == 3
+    assert not confusion[2].any()

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from netspec.diagnostics import DiagnosticError
 from netspec.train import records
+from netspec.train.distributed import peer_faults
 from tests.command_line import ROOT
 from tests.train.running import DATA, checked, run, same, spec, weights
 
@@ -163,3 +165,35 @@ def test_a_run_goes_on_after_a_worker_was_lost(folder: Path, torchrun: Any) -> N
     _, errors = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0, errors
     assert [r.epoch for r in records.read(folder / "small" / "metrics.jsonl")] == list(range(1, done + 2))
+
+
+def test_what_the_first_process_lacks_ends_the_others_without_a_traceback(folder: Path) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = str(found.getsockname()[1])
+    arguments = [*command(folder, {}, "--no-export"), "--data-dir", str(folder / "nowhere")]
+    world = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    both = [
+        subprocess.Popen(
+            [sys.executable, *arguments],
+            env={**environment(), **world, "RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for rank in "01"
+    ]
+    (_, first), (_, second) = (process.communicate(timeout=PATIENCE) for process in both)
+    assert [process.returncode for process in both] == [1, 1]
+    assert "NS430" in first
+    assert "NS482" in second
+    assert "Traceback" not in first + second
+
+
+@pytest.mark.parametrize("text", ["[pair.cc:553] Connection closed by peer", "gloo: Broken pipe"])
+def test_a_lost_process_is_told_from_other_faults(text: str) -> None:
+    with pytest.raises(DiagnosticError, match="a process that trains along was lost"), peer_faults():
+        raise RuntimeError(text)
+    with pytest.raises(RuntimeError, match="else"), peer_faults():
+        raise RuntimeError("something else")

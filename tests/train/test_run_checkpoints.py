@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -123,3 +124,11 @@ def test_what_is_none_of_ours_is_refused_and_runs_no_code(tmp_path: Path) -> Non
     save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(DiagnosticError, match="not written by this version"):
         Checkpoints(folder).newest()
+
+
+def test_only_plain_files_are_checkpoints(tmp_path: Path) -> None:
+    """Opening a pipe would wait for its writer."""
+    (tmp_path / "checkpoint-000009-000000.safetensors").mkdir()
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "checkpoint-000008-000000.safetensors")
+    assert Checkpoints(tmp_path).newest() == (None, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,14 @@ import pytest
 import torch
 
 from netspec.diagnostics import DiagnosticError
-from netspec.train import loop, records
-from tests.train.running import TRAIN, Heard, checked, every_batch, run, same, weights
+from netspec.pipeline import check_text
+from netspec.train import assembling, checkpoint, loop, records, training
+from netspec.train.data.examples import Data, Examples
+from netspec.train.data.opening import open_data
+from netspec.train.distributed import World
+from netspec.train.finishing import finish
+from netspec.train.precision import precision_faults
+from tests.train.running import TRAIN, Heard, checked, every_batch, run, same, spec, weights
 
 __all__ = ["every_batch"]  # a fixture
 
@@ -157,6 +164,144 @@ def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
     assert not same(weights(tmp_path / "small"), before)
 
 
+@pytest.mark.usefixtures("every_batch")
+def test_a_signal_in_the_last_epoch_is_heeded_too(tmp_path: Path, whole: dict[str, Any]) -> None:
+    """Behind its last batch, where what follows would be the export."""
+    last = 3 * 16  # batches
+    stopped = run(checked(), tmp_path, listener=Heard(last, lambda: signal.raise_signal(signal.SIGTERM)))
+    assert stopped.stopped == signal.SIGTERM
+    assert len(stopped.records) == 3
+    finished = run(checked(), tmp_path, resume=True)
+    assert finished.stopped is None
+    assert same(weights(tmp_path / "small"), weights(whole[json.dumps({})].folder.path))
+
+
+@pytest.mark.parametrize("what", ["inputs", "targets"])
+def test_a_checkpoint_of_other_data_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Of as many examples, under the same name."""
+    run(checked({"epochs": 1}), tmp_path)
+
+    def changed(*arguments: Any, **options: Any) -> Data:
+        data = open_data(*arguments, **options)
+        assert isinstance(data.train, Examples)
+        array = data.train.inputs[0] if what == "inputs" else data.train.targets
+        array[0] = array[0] + 1 if what == "inputs" else (array[0] + 1) % 10
+        return data
+
+    monkeypatch.setattr(training, "open_data", changed)
+    with pytest.raises(DiagnosticError, match="the data set is not that of this spec"):
+        run(checked({"epochs": 2}), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"epoch": "one", "batch": 0, "best": None, "optimizer": {}, "scaler": {}},
+        {"epoch": 1, "batch": 0, "best": "best", "optimizer": {}, "scaler": {}},
+        {"epoch": 1, "batch": 0, "best": None, "optimizer": {"x": 1}, "scaler": {}},
+        {"epoch": 1, "batch": 0, "best": None, "optimizer": [], "scaler": {}},
+    ],
+)
+def test_a_checkpoint_that_only_says_to_be_this_runs_is_refused(
+    tmp_path: Path, facts: dict[str, Any]
+) -> None:
+    first = run(checked({"epochs": 1}), tmp_path)
+    (newest, *_) = sorted(first.folder.checkpoints.iterdir(), reverse=True)
+    true = checkpoint.read(newest)
+    forged = {"identity": true.facts["identity"], **facts}
+    checkpoint.write(newest, checkpoint.Checkpoint(true.tensors, forged))
+    with pytest.raises(DiagnosticError) as caught:
+        run(checked({"epochs": 1}), tmp_path, resume=True)
+    assert caught.value.diagnostics[0].code == "NS472"
+    wrong = {name: torch.zeros(3) for name in true.tensors}
+    said = {name: fact for name, fact in true.facts.items() if name != "sha256"}
+    checkpoint.write(newest, checkpoint.Checkpoint(wrong, said))
+    with pytest.raises(DiagnosticError, match="what it holds is not that of this spec"):
+        run(checked({"epochs": 1}), tmp_path, resume=True)
+
+
+# --- batches of the sizes that networks take ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("batch", "dims"),
+    [(130, {}), ("batch", {"batch": {"min": 26, "max": 130, "multiple_of": 26}})],
+    ids=["fixed", "multiples"],
+)
+def test_a_network_sees_only_batches_that_it_takes(
+    tmp_path: Path, batch: int | str, dims: dict[str, Any]
+) -> None:
+    """2,000 examples make 15 batches of 130, and 50 are left; 500 are validated on."""
+    given = json.loads(spec({"epochs": 1, "ema": 0.5}, ["Flatten", {"Linear": {"out_features": 10}}]))
+    given |= {"inputs": {"image": [batch, 1, 28, 28]}} | ({"dims": dims} if dims else {})
+    network = check_text(json.dumps(given), "small.json")
+    seen: set[int] = set()
+
+    def look(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        seen.add(len(inputs[0]))
+
+    handle = torch.nn.modules.module.register_module_forward_pre_hook(look)
+    try:
+        found = run(network, tmp_path)
+    finally:
+        handle.remove()
+    assert found.best is not None
+    assert seen == ({130} if batch == 130 else {26, 130})
+    finished = finish(network, found, progress=lambda stage, done: None)
+    assert finished.built is not None
+    assert finished.built.path is not None
+    assert finished.agreement is not None
+    assert finished.agreement.compared == 500
+    assert finished.by_torch is not None
+    assert finished.by_torch.figures == pytest.approx(
+        {"accuracy": found.best.validation["accuracy"]}, abs=1e-9
+    )
+
+
+def test_a_batch_of_one_trains_where_images_have_many_pixels(tmp_path: Path) -> None:
+    found = run(checked({"batch_size": 1, "epochs": 1, "validate_on": 0.99}), tmp_path)
+    assert len(found.records) == 1
+
+
+def test_processes_whose_part_is_too_small_are_told(tmp_path: Path) -> None:
+    layers = ["Flatten", {"Linear": {"out_features": 10}}, "BatchNorm1d"]
+    network = checked({"batch_size": 3}, layers)
+    assert network.graph.training is not None
+    admits = assembling.admitted(network.graph)
+    assert [admits(count) for count in (1, 2, 3)] == [False, True, True]
+    with pytest.raises(DiagnosticError) as caught:
+        assembling.check_shares(network.graph.training, World(0, 2), admits)
+    (found,) = caught.value.diagnostics
+    assert found.code == "NS478"
+    assert found.span is not None
+    assembling.check_shares(network.graph.training, World(0, 1), admits)
+
+
+# --- what torch has not -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_tables_with_sparse_gradients_train(tmp_path: Path, optimizer: str) -> None:
+    table = {"Embedding": {"num_embeddings": 256, "embedding_dim": 2, "sparse": True}}
+    layers = ["Flatten", {"Cast": {"dtype": "int64"}}, table, "Flatten", {"Linear": {"out_features": 10}}]
+    plan = {"optimizer": optimizer, "clip": 1.0, "ema": 0.9, "accumulate": 2, "epochs": 1}
+    assert run(checked(plan, layers), tmp_path).best is not None
+
+
+def test_a_layer_that_torch_lacks_in_half_precision_is_no_traceback() -> None:
+    lacking = RuntimeError("could not create a primitive descriptor for the LSTM\nand more")
+    with pytest.raises(DiagnosticError) as caught, precision_faults("fp16", torch.device("cpu")):
+        raise lacking
+    (found,) = caught.value.diagnostics
+    assert (found.code, "primitive descriptor for the LSTM" in found.text) == ("NS480", True)
+    assert "\n" not in found.text
+    with pytest.raises(RuntimeError), precision_faults("float32", torch.device("cpu")):
+        raise lacking
+
+
 # --- losses that are no numbers ---------------------------------------------------------------------------
 
 
@@ -176,6 +321,16 @@ def test_the_step_and_the_layer_that_blow_up_are_named(tmp_path: Path) -> None:
     with pytest.raises(DiagnosticError) as resumed:
         run(network, tmp_path, resume=True)
     assert resumed.value.diagnostics[0].text == found.text
+
+
+def test_a_run_whose_validation_is_never_a_number_has_no_best(tmp_path: Path) -> None:
+    found = run(checked({"epochs": 1}), tmp_path)
+    nan = found.records[0]._replace(validation={"loss": math.nan})
+    with pytest.raises(DiagnosticError) as caught:
+        finish(checked(), replace(found, records=(nan,)), progress=lambda stage, done: None)
+    (fault,) = caught.value.diagnostics
+    assert fault.code == "NS481"
+    assert "last.safetensors" in fault.fill(fault.help)
 
 
 def test_an_update_that_makes_weights_infinite_is_named(tmp_path: Path) -> None:

@@ -133,3 +133,11 @@ def test_nothing_is_unpickled_or_believed(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_folder_by_that_name_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "digits.npz").mkdir()
     assert refused(passing(3), SECTION, tmp_path).code == "NS432"
+
+
+def test_an_array_that_has_its_place_is_not_to_be_renamed(tmp_path: Path) -> None:
+    write(tmp_path, left_train=GREY[:, 0, :3] / 1, y_train=CLASSES)
+    code, text, cure = told(refused(summed(), SECTION, tmp_path))
+    assert code == "NS450"
+    assert "has no array right_train" in text
+    assert "rename" not in cure

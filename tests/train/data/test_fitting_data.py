@@ -291,3 +291,33 @@ def test_a_split_parts_the_examples_by_the_seed() -> None:
     np.testing.assert_array_equal(split(examples, 0.1, seed=3)[1].targets, held.targets)
     assert set(split(examples, 0.1, seed=4)[1].targets) != set(held.targets)
     assert len(LABELS) == 6
+
+
+def test_examples_whose_targets_are_all_ignored_are_left_out() -> None:
+    """A batch of them would have no mean."""
+    graph, pictures = passing(3, 4, 5), np.arange(6 * 60, dtype=np.float32).reshape(6, 3, 4, 5)
+    pixels = random.integers(0, 3, (6, 4, 5))
+    pixels[1], pixels[4], pixels[2, 0] = 7, 7, 7
+    ignoring: dict[str, Any] = {"loss_arguments": {"ignore_index": 7}}
+    fitted = fit(data(pixels, pictures), graph, training(**ignoring))
+    assert isinstance(fitted.train, Examples)
+    np.testing.assert_array_equal(fitted.train.targets, pixels[[0, 2, 3, 5]])
+    np.testing.assert_array_equal(fitted.train.inputs[0], pictures[[0, 2, 3, 5]])
+    assert isinstance(fitted.test, Examples)
+    assert len(fitted.test) == 4
+    assert fault(data(pixels, pictures), graph, batch_size=5, **ignoring).code == "NS454"
+    pixels[:] = 7
+    assert fault(data(pixels, pictures), graph, **ignoring).text == (
+        "digits has no examples to train on: all are ignored"
+    )
+
+
+def test_of_a_single_example_none_can_be_held_out() -> None:
+    alone = Data("digits", Examples((X[:1],), np.array([0])), None)
+    found = fault(alone, passing(3), validate_on=0.5, batch_size=1)
+    assert found.text == "digits has no examples to hold out: it has a single one"
+
+
+def test_a_label_beyond_all_integers_is_named_as_it_is() -> None:
+    found = fault(data(np.full(6, 2**63 + 1, np.uint64)), passing(3))
+    assert f"the label {2**63 + 1} in digits" in found.text

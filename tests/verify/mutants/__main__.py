@@ -1,6 +1,6 @@
 """Change exports in every way at hand, and show which gate finds it.
 
-    python -m tests.verify.mutants [NAME …] [--each 90] [--seed 0] [--jobs 2]
+    python -m tests.verify.mutants [NAME …] [--each 56] [--seed 0] [--jobs 2]
 
 Each network gives up to `--each` mutants untrained and as many trained, drawn from all that there are. Ends
 with 1 if a mutant lives that is not proven to compute the same.
@@ -22,7 +22,9 @@ from tests.verify.mutants.table import report
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.verify.mutants")
     parser.add_argument("names", nargs="*", metavar="NAME", help="networks; all unless given")
-    parser.add_argument("--each", type=int, default=90, help="mutants of each network's weights (default: 90)")
+    parser.add_argument(
+        "--each", type=int, default=56, help="mutants of each network's weights (default: 56)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side (default: 2)")
     arguments = parser.parse_args()

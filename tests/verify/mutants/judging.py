@@ -104,7 +104,9 @@ class Judge:
         findings = right._check(None)
         self.answers = right._ask_torch(findings)
         gates = self._gates(path, graph, None)
-        assert {gate.verdict for gate in gates} == {Verdict.PASSED}, [p.text for g in gates for p in g.problems]
+        assert {gate.verdict for gate in gates} == {Verdict.PASSED}, [
+            p.text for g in gates for p in g.problems
+        ]
 
     def _verification(self, path: Path, graph: Graph) -> _Cached:
         made = _Cached(path, graph, self.seed, self.batches, self.probes, None, None)
@@ -138,7 +140,7 @@ class Judge:
             return Outcome(*told, frozenset({"consistency"}), True, said=error.diagnostics[0].text)
         caught = frozenset(_caught(gates))
         problems = [problem.text for gate in gates for problem in gate.problems]
-        proven = None if caught & {*GATES} else proof(mutant, self.model, changed)
+        proven = None if caught & {*GATES} else proof(mutant, self.model, changed, caught=bool(caught))
         return Outcome(
             *told,
             caught,

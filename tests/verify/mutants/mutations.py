@@ -102,36 +102,35 @@ def _changed(attribute: AttributeProto) -> Iterator[tuple[str, Callable[[Attribu
         return change
 
     if attribute.type == AttributeProto.INT:
+        now = attribute.i
+        number: int = 1 - now if attribute.name in FLAGS else now + 1
         if attribute.name == "to":
-            other = TensorProto.INT32 if attribute.i == TensorProto.INT64 else TensorProto.DOUBLE
-        else:
-            other = 1 - attribute.i if attribute.name in FLAGS else attribute.i + 1
-        yield f"{attribute.i} → {other}", put("i", other)
+            number = TensorProto.INT32 if now == TensorProto.INT64 else TensorProto.DOUBLE
+        yield f"{now} → {number}", put("i", number)
     elif attribute.type == AttributeProto.FLOAT:
         for factor in (1.01, 2.0):
-            other = float(np.float32(attribute.f * factor)) if attribute.f else 0.01 * factor
-            yield f"{attribute.f:g} → {other:g}", put("f", other)
+            real = float(np.float32(attribute.f * factor)) if attribute.f else 0.01 * factor
+            yield f"{attribute.f:g} → {real:g}", put("f", real)
     elif attribute.type == AttributeProto.INTS:
         values = list(attribute.ints)
         for i in {0, len(values) - 1} if values else ():
+            moved = [value + (j == i) for j, value in enumerate(values)]
             if attribute.name == "perm":
-                other = values.copy()
-                other[i], other[i - 1] = other[i - 1], other[i]
-            else:
-                other = [value + (j == i) for j, value in enumerate(values)]
-            yield f"{values} → {other}", put("ints", other)
+                moved = values.copy()
+                moved[i], moved[i - 1] = moved[i - 1], moved[i]
+            yield f"{values} → {moved}", put("ints", moved)
     elif attribute.type == AttributeProto.FLOATS:
-        values = list(attribute.floats)
-        yield "0th × 1.01", put("floats", [v * 1.01 if i == 0 else v for i, v in enumerate(values)])
+        reals = list(attribute.floats)
+        yield "0th × 1.01", put("floats", [v * 1.01 if i == 0 else v for i, v in enumerate(reals)])
     elif attribute.type == AttributeProto.STRING:
-        now = attribute.s.decode()
+        said = attribute.s.decode()
         for choice in CHOICES.get(attribute.name, ()):
-            if choice != now:
-                yield f"{now} → {choice}", put("s", choice.encode())
+            if choice != said:
+                yield f"{said} → {choice}", put("s", choice.encode())
     elif attribute.type == AttributeProto.STRINGS:
-        values = list(attribute.strings)
-        yield "reversed", put("strings", values[::-1])
-        yield "0th → Softsign", put("strings", [b"Softsign", *values[1:]])
+        texts = list(attribute.strings)
+        yield "reversed", put("strings", texts[::-1])
+        yield "0th → Softsign", put("strings", [b"Softsign", *texts[1:]])
 
 
 def _at_attribute(place: int, slot: int, change: Callable[[AttributeProto], None]) -> Edit:
@@ -280,7 +279,11 @@ def _interface(model: ModelProto) -> Iterator[Mutant]:
                 for fixed in 1, 3:
 
                     def fix(
-                        model: ModelProto, side: str = side, place: int = place, axis: int = axis, n: int = fixed
+                        model: ModelProto,
+                        side: str = side,
+                        place: int = place,
+                        axis: int = axis,
+                        n: int = fixed,
                     ) -> None:
                         getattr(model.graph, side)[place].type.tensor_type.shape.dim[axis].dim_value = n
 
@@ -335,8 +338,8 @@ def _metadata(model: ModelProto) -> Iterator[Mutant]:
     yield Mutant("metadata altered", "netspec.version", _telling("netspec.version", "0.0.1"))
     yield Mutant("metadata altered", "a further key", _telling("netspec.author", "nobody"))
     spec = json.loads(told["netspec.spec"])
-    for what, other in _specs(spec):
-        text = json.dumps(other, ensure_ascii=True, separators=(",", ":"))
+    for what, altered in _specs(spec):
+        text = json.dumps(altered, ensure_ascii=True, separators=(",", ":"))
         yield Mutant("spec text altered", what, _telling("netspec.spec", text))
     yield Mutant("spec text altered", "written with spaces", _telling("netspec.spec", json.dumps(spec)))
     for field in "doc_string", "producer_name", "domain":
@@ -362,7 +365,9 @@ def _specs(spec: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
         for key in path[:-1]:
             holder = holder[key]
         now = holder[path[-1]]
-        holder[path[-1]] = not now if isinstance(now, bool) else now + 1 if isinstance(now, int) else now * 1.5
+        holder[path[-1]] = (
+            not now if isinstance(now, bool) else now + 1 if isinstance(now, int) else now * 1.5
+        )
         yield f"{'.'.join(map(str, path))}: {now} → {holder[path[-1]]}", other
 
 
