@@ -78,7 +78,6 @@ class AdaptiveAvgPool(AdaptivePool):
 
         return averaged(graph, x, self._pooled(graph.type(x)).known[2:])
 
-
     def _mean_of_all(self, graph: Emitter, x: str) -> str:
         if len(self.output_size) < 3:
             return graph.node("GlobalAveragePool", x)

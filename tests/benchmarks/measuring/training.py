@@ -103,7 +103,7 @@ class Network:
         """Forward, loss, backward and update on inputs that are ready; gives the loss."""
         module = build(self.graph, seed=0).to(self.device)
         if self.device.type == "cuda":
-            module = module.to(memory_format=torch.channels_last)
+            module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         running = wrap(module)
         captured = self.device.type == "cuda" and can_be_captured(self.training.optimizer)
         optimizer = make_optimizer(
@@ -112,7 +112,7 @@ class Network:
 
         def step(inputs: tuple[Tensor, ...], targets: Tensor) -> Tensor:
             loss = functional.cross_entropy(running(*inputs), targets)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             optimizer.zero_grad()
             return loss
@@ -182,7 +182,7 @@ class PerItem(Dataset[tuple[Tensor, int]]):
 
 
 def _captured(run: Callable[[], object]) -> Callable[[], object]:
-    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):
         for _ in range(EAGER_STEPS):
             run()

@@ -110,8 +110,9 @@ def _resized(
     y = _by_torch(x, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
     if not (antialias and y.shape[3] == 1):
         return y
-    turned = [value[::-1] if isinstance(value, tuple | list) else value for value in (size, scale_factor)]
-    return _by_torch(x.mT, *turned, mode, align_corners, recompute_scale_factor, antialias).mT
+    size = size if isinstance(size, int) or size is None else size[::-1]
+    factors = scale_factor[::-1] if isinstance(scale_factor, tuple | list) else scale_factor
+    return _by_torch(x.mT, size, factors, mode, align_corners, recompute_scale_factor, antialias).mT
 
 
 def _by_torch(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from onnx.numpy_helper import to_array
 from onnx.reference import ReferenceEvaluator
 from onnx.shape_inference import infer_shapes
 
+from netspec.ir.graph import Graph
 from netspec.verify.tolerance import Array
 from tests.verify.mutants.mutations import Mutant
 
@@ -33,10 +33,12 @@ class Proof:
     said: str
 
 
-def proof(mutant: Mutant, right: ModelProto, changed: ModelProto, *, caught: bool) -> Proof | None:
+def proof(
+    mutant: Mutant, right: ModelProto, changed: ModelProto, graph: Graph, *, caught: bool
+) -> Proof | None:
     """The first proof that holds; None where there is none. `caught` says whether any gate found it, the one
     that compares the file with what netspec writes among them."""
-    if said := _genuine(mutant, caught=caught):
+    if said := _genuine(mutant, caught=caught) or _same_windows(right, changed, graph):
         return Proof(said)
     for rule in RULES:
         said = rule(mutant, right, changed)
@@ -91,6 +93,10 @@ def _idempotent(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
         return "a cast of what has the type already changes nothing"
     if node.op_type == "Flatten" and _integer(node, "axis", 1) in (0, 1):
         return "a matrix flattened is itself"
+    if node.op_type.startswith("Global") or (
+        node.op_type.startswith("Reduce") and node.op_type != "ReduceSum" and _integer(node, "keepdims", 1)
+    ):
+        return "over one element it is that element"
     if node.op_type == "Expand" or (node.op_type == "Reshape" and not _integer(node, "allowzero", 0)):
         return "a tensor of the shape that is asked for keeps it"
     if node.op_type == "Transpose":
@@ -99,7 +105,7 @@ def _idempotent(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
     return ""
 
 
-def _same_windows(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
+def _same_windows(right: ModelProto, changed: ModelProto, graph: Graph) -> str:
     """The same elements are read for every element of the result, and none beside the tensor is counted."""
     old, new = _only_node(right, changed)
     if old is None or new is None or old.op_type not in WINDOWED or old.op_type != new.op_type:
@@ -107,7 +113,7 @@ def _same_windows(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str
     flags = (*WINDOW, "count_include_pad")
     if _fields(old, "attribute") != _fields(new, "attribute") or _other(old, flags) != _other(new, flags):
         return ""
-    for sizes in _sizes_of(right, old.input[0]):
+    for sizes in _sizes_of(graph, old.input[0], len(_kernel(old, right))):
         for axis, size in enumerate(sizes):
             ours, theirs = (_windows(node, axis, len(sizes), size, right) for node in (old, new))
             if ours != theirs or any(tap is None for window in ours for tap in window):
@@ -167,14 +173,19 @@ def _neutral(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
 
 def _shifted(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
     """What is taken off a plane before it is normalised makes no difference."""
-    old, new = _only_node(right, changed)
-    if old is None or new is None or {old.op_type, new.op_type} != {"ReduceMean", "ReduceMax"}:
+    if mutant.kind not in ("node dropped", "node replaced"):
         return ""
-    readers = [node for node in right.graph.node if old.output[0] in node.input]
-    behind = [node for reader in readers for node in right.graph.node if reader.output[0] in node.input]
-    taken_off = [node.op_type for node in readers] == ["Sub"]
-    fits = taken_off and {node.op_type for node in behind} == {"InstanceNormalization"}
-    return "a normalisation takes the mean off itself, whatever constant was taken off before" * fits
+    named, _, cousin = mutant.what.partition(" → ")
+    (node,) = (node for node in right.graph.node if f"{node.name} ({node.op_type})" == named)
+    readers = [one for one in right.graph.node if node.output[0] in one.input]
+    if node.op_type == "ReduceMean" and cousin.startswith("Reduce") and len(readers) == 1:
+        (node,) = readers
+        readers = [one for one in right.graph.node if node.output[0] in one.input]
+    elif node.op_type != "Sub" or cousin not in ("", "Add"):
+        return ""
+    taken = [one.op_type for one in right.graph.node if node.input[1:] and node.input[1] in one.output]
+    fits = taken == ["ReduceMean"] and {one.op_type for one in readers} == {"InstanceNormalization"}
+    return "a normalisation takes the mean off itself, whatever was taken off before" * fits
 
 
 def _same_axis(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
@@ -326,7 +337,6 @@ RULES = (
     _metadata_alone,
     _commutes,
     _idempotent,
-    _same_windows,
     _neutral,
     _shifted,
     _same_axis,
@@ -381,21 +391,16 @@ def _sizes(dims: Sequence[object]) -> Iterator[int | None]:
         yield getattr(size, "dim_value", None) or None
 
 
-def _sizes_of(model: ModelProto, tensor: str) -> Iterator[list[int]]:
-    """A tensor's sizes behind batch and channels, at as many sizes of the inputs as tell remainders apart."""
-    told = {entry.key: entry.value for entry in model.metadata_props}
-    dims = json.loads(told["netspec.spec"]).get("dims", {})
-    steps = {name: (rules or {}).get("multiple_of", 1) for name, rules in dims.items()}
+def _sizes_of(graph: Graph, tensor: str, rank: int) -> Iterator[Sequence[int]]:
+    """A tensor's sizes behind batch and channels, at as many sizes of the inputs as tell remainders apart.
+
+    Of a tensor inside a layer nothing is known, so that any sizes are tried.
+    """
+    values = [*(entry.value for entry in graph.inputs), *(v for node in graph for v in node.outputs)]
+    types = {value.name: value.type for value in values}
     for place in range(REMAINDERS):
-        bound = ModelProto()
-        bound.CopyFrom(model)
-        del bound.graph.value_info[:]
-        for entry in bound.graph.input:
-            for size in entry.type.tensor_type.shape.dim:
-                if size.dim_param:
-                    step = steps.get(size.dim_param, 1)
-                    size.dim_value = step * (-(-FIRST // step) + place)
-        shape = _shape(bound, tensor)
-        assert shape is not None
-        assert None not in shape, f"how large {tensor} is cannot be told"
-        yield [size for size in shape[2:] if size is not None]
+        sizes = {
+            name: bounds.multiple_of * (-(-FIRST // bounds.multiple_of) + place)
+            for name, bounds in graph.bounds.items()
+        }
+        yield types[tensor].bind(sizes)[2:] if tensor in types else [FIRST + place] * rank

@@ -140,7 +140,7 @@ class Judge:
             return Outcome(*told, frozenset({"consistency"}), True, said=error.diagnostics[0].text)
         caught = frozenset(_caught(gates))
         problems = [problem.text for gate in gates for problem in gate.problems]
-        proven = None if caught & {*GATES} else proof(mutant, self.model, changed, caught=bool(caught))
+        proven = None if caught & {*GATES} else proof(mutant, self.model, changed, graph, caught=bool(caught))
         return Outcome(
             *told,
             caught,

@@ -60,4 +60,6 @@ def test_a_proof_is_refused_to_what_computes_something_else(tmp_path: Path) -> N
     tried: list[Mutant] = [m for m in mutants(judge.model, 0) if m.kind in wrong]
     assert len(tried) > 10
     for mutant in tried:
-        assert proof(mutant, judge.model, mutant.made_of(judge.model), caught=True) is None
+        assert (
+            proof(mutant, judge.model, mutant.made_of(judge.model), judge.network.graph, caught=True) is None
+        )
