@@ -29,6 +29,10 @@ ELEMENT_NAMES: dict[int, str] = {
 }
 
 
+UNFORESEEN = (ValueError, RuntimeError, TypeError)
+"""What onnx's C++ raises besides, on element types that there are not and the like."""
+
+
 class CheckerRefuses(Diagnostic):
     """onnx's checker or its shape inference finds the file invalid."""
 
@@ -187,7 +191,7 @@ def check_file(path: Path, findings: Findings) -> None:
     """onnx's full check, strict shape inference included, on the file as it lies there."""
     try:
         onnx.checker.check_model(str(path), full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, *UNFORESEEN) as error:
         reason = " ".join(str(error).replace(str(path), path.name).split())
         findings.add(CheckerRefuses(reason=printable(reason)))
 

@@ -14,6 +14,7 @@ from onnx.shape_inference import InferenceError, infer_shapes
 
 from netspec.diagnostics import Diagnostic, printable
 from netspec.ir.graph import Graph
+from netspec.verify.consistency import UNFORESEEN
 from netspec.verify.inputs import Dimensions, bindings
 
 NODES = 16  # times as many as the spec has layers, and SPARE more
@@ -72,7 +73,7 @@ def _too_many(model: ModelProto, values: Mapping[str, int], allowed: int) -> str
     for _ in range(ROUNDS):
         try:
             known = _shapes(bound)
-        except (InferenceError, ValueError) as error:
+        except (InferenceError, *UNFORESEEN) as error:
             first = (str(error).splitlines() or [""])[0]
             return f"the shapes of its tensors cannot be told ({printable(first[:SHOWN])})"
         if all(name in known for node in bound.graph.node for name in node.output if name):

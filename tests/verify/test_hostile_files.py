@@ -14,6 +14,7 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+import netspec.onnx_backend.export as exporting
 from netspec.diagnostics import DiagnosticError
 from netspec.onnx_backend.wire import opening
 from netspec.pipeline import build, check_text, verify_file
@@ -168,6 +169,11 @@ def undefined(model: ModelProto) -> None:
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.UNDEFINED
 
 
+def of_no_known_type(model: ModelProto) -> None:
+    """As a flipped bit makes it: onnx's checker raises what it raises nowhere else."""
+    model.graph.value_info[0].type.tensor_type.elem_type = 33
+
+
 def without_type(model: ModelProto) -> None:
     model.graph.input[0].ClearField("type")
 
@@ -198,6 +204,7 @@ STRANGE = {
     "sizes": sized(2**62, 2**62, 2**62),
     "negative sizes": sized(-1, -3, -4),
     "no element type": undefined,
+    "an element type that there is not": of_no_known_type,
     "no type": without_type,
     "a circle": in_a_circle,
     "no nodes": emptied,
@@ -250,3 +257,27 @@ def test_a_file_that_ends_anywhere_is_a_diagnostic(tiny: Path, tmp_path: Path) -
         else:  # it ended behind the spec, between two entries of its metadata
             codes |= {found.code[:4] for found in certificate.problems[:1]}
     assert codes == {"NS50", "NS52"}
+
+
+def test_weights_in_a_file_of_their_own_are_held_against_their_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of models over 2 GB: with a limit of nothing, every large weight goes beside the model."""
+    monkeypatch.setattr(exporting, "INLINE_LIMIT", 0)
+    wide = check_text(SPEC.replace("out_features: 2", "out_features: 64"), "tiny", format="yaml")
+    path = build(wide, out=tmp_path).path
+    assert path is not None
+    data = path.with_name("tiny.onnx.data")
+    assert verify_file(path)[1].verdict is Verdict.PASSED
+    content = bytearray(data.read_bytes())
+    content[0] ^= 1
+    data.write_bytes(content)
+    assert [problem.code for problem in verify_file(path)[1].problems] == ["NS527"]
+    data.write_bytes(content[:-1])
+    with pytest.raises(DiagnosticError, match="reaches beyond the end"):
+        verify_file(path)
+    outside = tmp_path.parent / f"{tmp_path.name}.data"
+    data.rename(outside)
+    data.symlink_to(outside)
+    with pytest.raises(DiagnosticError, match="a link out of the model's folder"):
+        verify_file(path)

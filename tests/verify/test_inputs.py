@@ -89,9 +89,9 @@ def test_the_semantic_gate_sees_four_kinds(shape: tuple[int | str, ...]) -> None
     samples = [sample for batch in batches for sample in batch.feeds["x"]]
     if shape[0] == "batch":
         assert [batch.feeds["x"].shape for batch in batches] == [(4, 5)]
-    assert any((sample == 1).all() for sample in samples)
-    assert any(np.abs(sample).max() > 100 for sample in samples)
-    assert sum(0.1 < sample.std() < 10 for sample in samples) >= 2
+    sizes = [np.abs(sample).max() for sample in samples]
+    for least, most in (1e-7, 1e-5), (1e-4, 1e-2), (0.1, 10), (100, 1e6):
+        assert any(least < size < most for size in sizes)
 
 
 def test_inputs_of_whole_numbers_are_whole() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +16,11 @@ from onnx.shape_inference import infer_shapes
 from netspec.ir.graph import Graph
 from netspec.verify.tolerance import Array
 from tests.verify.mutants.mutations import Mutant
+from tests.verify.mutants.windows import WINDOW, WINDOWED, integer, integers, other, same_windows
 
 COMMUTATIVE = ("Add", "Mul", "Max", "Min", "And", "Or", "Equal")
-IDEMPOTENT = ("Relu", "Identity", "Round", "Floor", "Ceil", "Abs", "Sign", "Clip")
-WINDOWED = ("Conv", "MaxPool", "AveragePool", "LpPool")
-WINDOW = ("kernel_shape", "strides", "pads", "dilations", "ceil_mode", "auto_pad")
+IDEMPOTENT = ("Relu", "Identity", "Round", "Floor", "Ceil", "Abs", "Sign", "Clip", "ScatterElements")
 SIZES = "at every size that the tensor can have, by its remainder by the stride"
-REMAINDERS = 32  # admissible sizes that are tried where one is open; more than any stride divides
-FIRST = 64  # from which on they are tried
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,22 @@ def _commutes(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
     return f"{old.op_type} commutes" * swapped
 
 
+def _added_biases(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
+    """The two halves of an LSTM's bias, exchanged: gate by gate it adds one to the other."""
+    old, new = _only_node(right, changed)
+    if old is None or new is None or old.op_type != "Concat" or len(old.input) != 2:
+        return ""
+    if list(old.input) != list(new.input)[::-1] or _fields(old, "input") != _fields(new, "input"):
+        return ""
+    tensor = old.output[0]
+    readers = [node for node in right.graph.node if tensor in node.input]
+    while len(readers) == 1 and readers[0].op_type in ("Reshape", "Gather"):
+        tensor = readers[0].output[0]
+        readers = [node for node in right.graph.node if tensor in node.input]
+    read = [(node.op_type, list(node.input).index(tensor)) for node in readers]
+    return "an LSTM adds its two biases" * (read == [("LSTM", 3)])
+
+
 def _idempotent(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
     """A node run twice that maps what it gives onto itself."""
     if mutant.kind != "node doubled":
@@ -91,13 +104,13 @@ def _idempotent(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
         return f"{node.op_type} twice is {node.op_type} once"
     if node.op_type == "Cast":
         return "a cast of what has the type already changes nothing"
-    if node.op_type == "Flatten" and _integer(node, "axis", 1) in (0, 1):
+    if node.op_type == "Flatten" and integer(node, "axis", 1) in (0, 1):
         return "a matrix flattened is itself"
     if node.op_type.startswith("Global") or (
-        node.op_type.startswith("Reduce") and node.op_type != "ReduceSum" and _integer(node, "keepdims", 1)
+        node.op_type.startswith("Reduce") and node.op_type != "ReduceSum" and integer(node, "keepdims", 1)
     ):
         return "over one element it is that element"
-    if node.op_type == "Expand" or (node.op_type == "Reshape" and not _integer(node, "allowzero", 0)):
+    if node.op_type == "Expand" or (node.op_type == "Reshape" and not integer(node, "allowzero", 0)):
         return "a tensor of the shape that is asked for keeps it"
     if node.op_type == "Transpose":
         perm = next(list(a.ints) for a in node.attribute if a.name == "perm")
@@ -106,47 +119,13 @@ def _idempotent(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
 
 
 def _same_windows(right: ModelProto, changed: ModelProto, graph: Graph) -> str:
-    """The same elements are read for every element of the result, and none beside the tensor is counted."""
+    """A pool or a convolution that reads the same elements as before."""
     old, new = _only_node(right, changed)
     if old is None or new is None or old.op_type not in WINDOWED or old.op_type != new.op_type:
         return ""
-    flags = (*WINDOW, "count_include_pad")
-    if _fields(old, "attribute") != _fields(new, "attribute") or _other(old, flags) != _other(new, flags):
-        return ""
-    for sizes in _sizes_of(graph, old.input[0], len(_kernel(old, right))):
-        for axis, size in enumerate(sizes):
-            ours, theirs = (_windows(node, axis, len(sizes), size, right) for node in (old, new))
-            if ours != theirs or any(tap is None for window in ours for tap in window):
-                return ""
-    return f"the same windows, all of them inside the tensor, {SIZES}"
-
-
-def _windows(
-    node: NodeProto, axis: int, rank: int, size: int, model: ModelProto
-) -> list[tuple[int | None, ...]]:
-    """For each element of the result along an axis the places that it reads; None stands for padding."""
-    kernel = _kernel(node, model)[axis]
-    strides, dilations = (_integers(node, name, [1] * rank) for name in ("strides", "dilations"))
-    pads = _integers(node, "pads", [0] * (2 * rank))
-    before, after = pads[axis], pads[axis + rank]
-    span = dilations[axis] * (kernel - 1) + 1
-    room = size + before + after - span
-    step = strides[axis]
-    count = (-(-room // step) if _integer(node, "ceil_mode", 0) else room // step) + 1
-    windows = []
-    for start in range(-before, -before + count * step, step):
-        if _integer(node, "ceil_mode", 0) and start >= size + before:
-            break
-        taps = [start + dilations[axis] * tap for tap in range(kernel)]
-        windows.append(tuple(tap if 0 <= tap < size else None for tap in taps))
-    return windows
-
-
-def _kernel(node: NodeProto, model: ModelProto) -> list[int]:
-    given = _integers(node, "kernel_shape", [])
-    if given:
-        return given
-    return next(list(t.dims)[2:] for t in model.graph.initializer if t.name == node.input[1])
+    bare = [(_fields(node, "attribute"), other(node, WINDOW)) for node in (old, new)]
+    alike = bare[0] == bare[1] and same_windows(old, new, right, graph)
+    return f"the same windows, all of them inside the tensor, {SIZES}" * alike
 
 
 def _neutral(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
@@ -157,6 +136,9 @@ def _neutral(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
     named, _, cousin = mutant.what.partition(" → ")
     (node,) = (node for node in right.graph.node if f"{node.name} ({node.op_type})" == named)
     held = {tensor.name: to_array(tensor) for tensor in right.graph.initializer}
+    for one in right.graph.node:  # a tensor in another shape has the same elements
+        if one.op_type in ("Reshape", "Transpose") and one.input[0] in held:
+            held[one.output[0]] = held[one.input[0]]
     neutral = {"Mul": 1, "Div": 1, "Add": 0, "Sub": 0}
     if node.op_type in neutral and node.input[1] in held:
         same = neutral[node.op_type] == neutral.get(cousin or node.op_type)
@@ -173,7 +155,7 @@ def _neutral(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
 
 def _shifted(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
     """What is taken off a plane before it is normalised makes no difference."""
-    if mutant.kind not in ("node dropped", "node replaced"):
+    if mutant.kind not in ("node dropped", "node doubled", "node replaced"):
         return ""
     named, _, cousin = mutant.what.partition(" → ")
     (node,) = (node for node in right.graph.node if f"{node.name} ({node.op_type})" == named)
@@ -196,7 +178,7 @@ def _same_axis(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
     shape = _shape(right, old.input[0])
     if shape is None:
         return ""
-    a, b = (_integers(node, "perm", []) for node in (old, new))
+    a, b = (integers(node, "perm", []) for node in (old, new))
     order = [[axis for axis in perm if shape[axis] != 1] for perm in (a, b)]
     sizes = [[shape[axis] for axis in perm] for perm in (a, b)]
     readers = [node.op_type for node in right.graph.node if old.output[0] in node.input]
@@ -319,9 +301,9 @@ def _whole_shape(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
     if old is None or new is None or (old.op_type, new.op_type) != ("Shape", "Shape"):
         return ""
     shape = _shape(right, old.input[0])
-    whole = shape is not None and all(_integer(node, "end", len(shape)) >= len(shape) for node in (old, new))
+    whole = shape is not None and all(integer(node, "end", len(shape)) >= len(shape) for node in (old, new))
     return "an end behind the last axis is the last axis" * (
-        whole and _other(old, ("end",)) == _other(new, ("end",))
+        whole and other(old, ("end",)) == other(new, ("end",))
     )
 
 
@@ -330,12 +312,13 @@ def _absent_operand(mutant: Mutant, right: ModelProto, changed: ModelProto) -> s
     old, new = _only_node(right, changed)
     if old is None or new is None or old.op_type != "Gemm" or len(old.input) > 2:
         return ""
-    return "beta is a factor of C, which is not there" * (_other(old, ("beta",)) == _other(new, ("beta",)))
+    return "beta is a factor of C, which is not there" * (other(old, ("beta",)) == other(new, ("beta",)))
 
 
 RULES = (
     _metadata_alone,
     _commutes,
+    _added_biases,
     _idempotent,
     _neutral,
     _shifted,
@@ -365,18 +348,6 @@ def _fields(node: NodeProto, without: str) -> NodeProto:
     return bare
 
 
-def _other(node: NodeProto, names: Sequence[str]) -> Mapping[str, object]:
-    return {a.name: helper.get_attribute_value(a) for a in node.attribute if a.name not in names}
-
-
-def _integer(node: NodeProto, name: str, usual: int) -> int:
-    return next((a.i for a in node.attribute if a.name == name), usual)
-
-
-def _integers(node: NodeProto, name: str, usual: list[int]) -> list[int]:
-    return next((list(a.ints) for a in node.attribute if a.name == name), usual)
-
-
 def _shape(model: ModelProto, tensor: str) -> list[int | None] | None:
     """The sizes of a tensor, None where one is open; None where nothing is known of it."""
     graph = infer_shapes(model).graph
@@ -389,18 +360,3 @@ def _shape(model: ModelProto, tensor: str) -> list[int | None] | None:
 def _sizes(dims: Sequence[object]) -> Iterator[int | None]:
     for size in dims:
         yield getattr(size, "dim_value", None) or None
-
-
-def _sizes_of(graph: Graph, tensor: str, rank: int) -> Iterator[Sequence[int]]:
-    """A tensor's sizes behind batch and channels, at as many sizes of the inputs as tell remainders apart.
-
-    Of a tensor inside a layer nothing is known, so that any sizes are tried.
-    """
-    values = [*(entry.value for entry in graph.inputs), *(v for node in graph for v in node.outputs)]
-    types = {value.name: value.type for value in values}
-    for place in range(REMAINDERS):
-        sizes = {
-            name: bounds.multiple_of * (-(-FIRST // bounds.multiple_of) + place)
-            for name, bounds in graph.bounds.items()
-        }
-        yield types[tensor].bind(sizes)[2:] if tensor in types else [FIRST + place] * rank

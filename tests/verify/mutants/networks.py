@@ -32,11 +32,11 @@ layers:
   - ELU: {alpha: 0.5}
   - ConstantPad2d: {padding: [1, 1, 0, 2], value: 0.5}
   - ConvTranspose2d: {out_channels: 6, kernel_size: 3, stride: 2, padding: 1, output_padding: 1}
+  - PReLU: {num_parameters: 6}
   - Clamp: {min: -2.0, max: 4.0}
   - GroupNorm: {num_groups: 3}
   - Hardsigmoid
   - AvgPool2d: {kernel_size: 3, stride: 2, padding: 1, count_include_pad: false}
-  - PReLU: {num_parameters: 6}
   - LocalResponseNorm: {size: 3}
   - Upsample: {scale_factor: 2, mode: bilinear}
   - Permute: {dims: [0, 2, 3, 1]}
