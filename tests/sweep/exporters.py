@@ -53,7 +53,9 @@ def compare(case: Case, folder: Path) -> Comparison:
     named = {f"{LAYER}.{name}": array for name, array in weights.items()}
     module = with_weights(build(graph), named).eval()
     least = {name: graph.bounds[name].least for name in case.sizes}
-    sizes = [case.at({name: max(batch, least[name]) for name in least}) for batch in BATCHES if least] or [case]
+    sizes = [case]
+    if least:
+        sizes = [case.at({name: max(batch, least[name]) for name in least}) for batch in BATCHES]
     node = layer_of(graph)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
