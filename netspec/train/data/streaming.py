@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +19,9 @@ from torch.utils.data import DataLoader
 
 from netspec.diagnostics import Diagnostic, DiagnosticError, printable
 from netspec.train.data.examples import Stream
+
+PR_SET_PDEATHSIG = 1
+"""Linux's request for a signal when the parent dies."""
 
 AHEAD = 4
 """Batches that each worker reads ahead."""
@@ -76,7 +82,7 @@ def streamed(
             collate_fn=_as_it_is,
             pin_memory=on_gpu,
             prefetch_factor=AHEAD if workers else None,
-            worker_init_fn=_leave_signals if workers else None,
+            worker_init_fn=partial(_serve, os.getpid()) if workers else None,
             multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
             generator=torch.Generator(),  # the network's draws stay its own
         )
@@ -129,8 +135,16 @@ def _as_it_is(batch: object) -> object:
     return batch
 
 
-def _leave_signals(worker: int) -> None:
-    """What a terminal sends to all its processes at once is for the first, which ends the others."""
+def _serve(parent: int, worker: int) -> None:
+    """Begin a worker's life, which ends with its parent's, however that ends.
+
+    What a terminal sends to all its processes at once is for the parent, which ends the others.
+    """
+    if sys.platform == "linux":
+        # torch's own watch may wait for a queue that nobody reads; the kernel does not.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)  # it was gone before the kernel was asked
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
