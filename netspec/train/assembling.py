@@ -102,6 +102,17 @@ def assemble(
     )
 
 
+def prefers_channels_last(module: nn.Module, device: torch.device) -> bool:
+    """Whether images are faster with their channels innermost: convolutions are, on the CPU no normalisation.
+
+    Measured on two cores: LeNet and GoogLeNet take 0.75 of the time, BN-LeNet 1.4 times, ResNet-18 as long.
+    """
+    parts = list(module.modules())
+    if not any(isinstance(part, nn.Conv2d) for part in parts):
+        return False
+    return device.type == "cuda" or not any(isinstance(part, nn.BatchNorm2d) for part in parts)
+
+
 def evaluation_batches(
     examples: Examples | Stream | None,
     graph: Graph,
@@ -132,7 +143,7 @@ def _learner(
     classes = 0
     if training.loss.name in OF_CLASSES:
         classes = int(graph.outputs[number].value.type.known[1])  # type: ignore[arg-type]
-    channels_last = device.type == "cuda" and any(isinstance(m, nn.Conv2d) for m in module.modules())
+    channels_last = prefers_channels_last(module, device)
     for part in module.modules():
         if isinstance(part, nn.Embedding):
             part.sparse = False  # fused optimizers, clipping and averages take whole gradients alone

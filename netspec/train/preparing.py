@@ -71,9 +71,12 @@ class Prepare:
 
     def _formatted(self, x: Tensor, entry: GraphInput) -> Tensor:
         dtype = getattr(torch, entry.value.type.dtype)
-        if self._channels_last and x.ndim == 4:
-            return x.to(dtype, memory_format=torch.channels_last)
-        return x.to(dtype)
+        if not (self._channels_last and x.ndim == 4):
+            return x.to(dtype)
+        x = x.to(dtype, memory_format=torch.channels_last)
+        # One channel lies as in either format: its stride is what tells the kernels which is meant.
+        channels, height, width = x.shape[1:]
+        return x.as_strided(x.shape, (channels * height * width, 1, channels * width, channels))
 
     def _by_channel(self, values: tuple[float, ...], x: Tensor, number: int, what: str) -> Tensor:
         key = (number, what, str(x.device))

@@ -19,7 +19,7 @@ from netspec.ir.graph import Graph
 from netspec.ir.training import Training
 from netspec.pipeline import check
 from netspec.torch_backend.build import build
-from netspec.train.assembling import Options, Parts, assemble
+from netspec.train.assembling import Options, Parts, assemble, prefers_channels_last
 from netspec.train.data.examples import Data, Examples
 from netspec.train.data.opening import open_data
 from netspec.train.devices import choose_device
@@ -68,7 +68,9 @@ class Network:
         self.device, self.world = choose_device(device, world), world
         data = open_data(self.graph, self.training, data_dir)
         assert isinstance(data.train, Examples)
-        self.examples = data.train if examples is None else data.train.part(np.arange(examples))
+        self.examples = (
+            data.train if examples is None else data.train.part(np.arange(examples) % len(data.train))
+        )
         self.data: Data = data
 
     def netspec(self, compile: str = "auto") -> tuple[Epoch, Loop]:
@@ -102,7 +104,7 @@ class Network:
     ) -> Callable[..., Tensor]:
         """Forward, loss, backward and update on inputs that are ready; gives the loss."""
         module = build(self.graph, seed=0).to(self.device)
-        if self.device.type == "cuda":
+        if prefers_channels_last(module, self.device):
             module = module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         running = wrap(module)
         captured = self.device.type == "cuda" and can_be_captured(self.training.optimizer)
@@ -123,9 +125,13 @@ class Network:
         """The step alone, on one batch that is in place already; on a GPU as a CUDA graph, if it can."""
         step = self.step(**wrapping)
         size = self.training.batch_size // self.world.size
-        raw = tuple(torch.from_numpy(array[:size]).to(self.device) for array in self.examples.inputs)
-        prepare = Prepare(self.graph, channels_last=self.device.type == "cuda")
-        inputs, targets = prepare(raw), torch.from_numpy(self.examples.targets[:size]).to(self.device)
+        raw = tuple(
+            torch.from_numpy(array[:size]).to(self.device).contiguous() for array in self.examples.inputs
+        )
+        channels_last = prefers_channels_last(build(self.graph), self.device)
+        prepare = Prepare(self.graph, channels_last=channels_last)
+        inputs = prepare(raw)
+        targets = torch.from_numpy(self.examples.targets[:size]).to(self.device)
         run: Callable[[], object] = lambda: step(inputs, targets)  # noqa: E731 - replaced on a GPU
         if self.device.type == "cuda" and self.world.size == 1:
             run = _captured(run)
@@ -143,7 +149,8 @@ class Network:
 
     def usual(self, workers: int = 4) -> Epoch:
         """What tutorials do: a DataLoader, an image at a time by PIL, the loss read at every step."""
-        step = self.step()
+        module = build(self.graph, seed=0).to(self.device)
+        optimizer = torch.optim.SGD(module.parameters(), self.training.optimizer.arguments["lr"])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there are more workers than cores
             loader = DataLoader(
@@ -160,7 +167,11 @@ class Network:
                 warnings.simplefilter("ignore")
                 batches = iter(loader)
             for images, targets in batches:
-                step((images.to(self.device),), targets.to(self.device)).item()
+                optimizer.zero_grad()
+                loss = functional.cross_entropy(module(images.to(self.device)), targets.to(self.device))
+                loss.backward()
+                optimizer.step()
+                loss.item()
                 seen += len(targets)
             return seen / (perf_counter() - start)
 
