@@ -120,6 +120,22 @@ class Advised(Diagnostic):
         return "{advice}" if self.advice else ""
 
 
+class Suggesting(Diagnostic):
+    """A diagnostic of a name that is not there: what was likely meant, or else what there is."""
+
+    suggestion: str | None
+    known: tuple[str, ...]
+
+    known_help: ClassVar[str]
+    unknown_help: ClassVar[str] = ""
+
+    @property
+    def help(self) -> str:
+        if self.suggestion:
+            return "did you mean {suggestion}?"
+        return self.known_help if self.known else self.unknown_help
+
+
 class _Facts(Mapping[str, Any]):
     """A diagnostic's fields and properties, as `str.format_map` looks them up."""
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from netspec.diagnostics import Collector, Diagnostic, DiagnosticError, Note, Source, Span, nearest, spell
+from netspec.diagnostics import (
+    Collector,
+    Diagnostic,
+    DiagnosticError,
+    Note,
+    Source,
+    Span,
+    Suggesting,
+    nearest,
+    spell,
+)
 from netspec.ir.dim import UNKNOWN
 from netspec.language.names import named_entries
 from netspec.language.references import DuplicateName
@@ -22,21 +32,15 @@ TYPES: dict[type, str] = {
 }
 
 
-class UnknownParameter(Diagnostic):
+class UnknownParameter(Suggesting):
     """`--set` names a parameter that the file does not have."""
 
     code = "NS219"
     message = "the spec has no parameter {name}"
 
     name: str
-    suggestion: str | None
-    known: tuple[str, ...]
-
-    @property
-    def help(self) -> str:
-        if self.suggestion:
-            return "did you mean {suggestion}?"
-        return "it has {known}" if self.known else "it has no `params` at all"
+    known_help = "it has {known}"
+    unknown_help = "it has no `params` at all"
 
 
 class WrongParameter(Diagnostic):
@@ -58,24 +62,18 @@ class Parameters(NamedTuple):
     complete: bool  # false where an error leaves open which parameters there are
 
 
-class UnknownVariant(Diagnostic):
+class UnknownVariant(Suggesting):
     """`--variant` names one that the file does not have."""
 
     code = "NS254"
     message = "the spec has no variant {name}"
 
     name: str
-    suggestion: str | None
-    known: tuple[str, ...]
-
-    @property
-    def help(self) -> str:
-        if self.suggestion:
-            return "did you mean {suggestion}?"
-        return "it has {known}" if self.known else "it has no `variants` at all"
+    known_help = "it has {known}"
+    unknown_help = "it has no `variants` at all"
 
 
-class UnknownOfVariant(Diagnostic):
+class UnknownOfVariant(Suggesting):
     """A variant that sets a parameter which the file does not have."""
 
     code = "NS255"
@@ -83,14 +81,8 @@ class UnknownOfVariant(Diagnostic):
 
     variant: str
     name: str
-    suggestion: str | None
-    known: tuple[str, ...]
-
-    @property
-    def help(self) -> str:
-        if self.suggestion:
-            return "did you mean {suggestion}?"
-        return "its parameters are {known}" if self.known else "declare it under `params`"
+    known_help = "its parameters are {known}"
+    unknown_help = "declare it under `params`"
 
 
 class WrongOfVariant(Diagnostic):

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from netspec.diagnostics import Collector, Diagnostic, DiagnosticError, Source, Span, nearest, spell
+from netspec.diagnostics import (
+    Collector,
+    Diagnostic,
+    DiagnosticError,
+    Source,
+    Span,
+    Suggesting,
+    nearest,
+    spell,
+)
 from netspec.language.training.kinds import KINDS, Kind
 from netspec.language.training.section import TrainSection
 from netspec.language.tree import Entry, Tree
@@ -13,7 +22,7 @@ from netspec.language.tree import Entry, Tree
 NO_PARTS = "its value is set as a whole"
 
 
-class UnknownSetting(Diagnostic):
+class UnknownSetting(Suggesting):
     """`--set` names something in `train:` that is not there."""
 
     code = "NS402"
@@ -21,17 +30,10 @@ class UnknownSetting(Diagnostic):
 
     name: str
     reason: str
-    suggestion: str | None
-    known: tuple[str, ...]
-
-    @property
-    def help(self) -> str:
-        if self.suggestion:
-            return "did you mean {suggestion}?"
-        return "there are {known}" if self.known else ""
+    known_help = "there are {known}"
 
 
-class NoTraining(Diagnostic):
+class NoTrainSection(Diagnostic):
     """`--set train.…` of a spec that does not say how it is trained."""
 
     code = "NS403"
@@ -79,7 +81,7 @@ def applied(
     for name, text in settings.items():
         setting = _Setting(name, text)
         if tree is None:
-            collector.add(NoTraining(name=spell(name)).at(setting.place))
+            collector.add(NoTrainSection(name=spell(name)).at(setting.place))
         elif isinstance(tree.value, dict):
             try:
                 tree = setting.on(tree)
