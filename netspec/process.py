@@ -23,6 +23,13 @@ ENDING = tuple(
 RARELY = (100_000, 20, 100)
 """How often Python looks for garbage: importing makes many objects that stay."""
 
+MALLOC = {
+    -3: 1 << 30,  # M_MMAP_THRESHOLD: smaller blocks are cut from the heap, and stay with it
+    -1: -1,  # M_TRIM_THRESHOLD: the heap keeps its end
+    -2: 1 << 26,  # M_TOP_PAD: it grows by so much
+}
+"""glibc's parameters of mallopt, with the numbers that malloc.h gives them."""
+
 
 class OutputLost(Diagnostic):
     """Results that the system refuses to write to standard output."""
@@ -127,7 +134,21 @@ def let_threads_spin() -> None:
     Small networks have thousands of kernels a second, and waking a thread for each takes a third of the time.
     After some hundredths of a second without work they sleep all the same.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000000")
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep what is freed for what is allocated next, instead of giving it back to the system.
+
+    Each step of a training frees and allocates the same tensors again. By default their pages go back and are
+    cleared anew every time: on the CPU LeNet takes 1.4 times as long then, BN-LeNet up to 1.7 times.
+    """
+    import ctypes
+
+    tune = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if tune is not None:
+        for parameter, size in MALLOC.items():
+            tune(parameter, size)
 
 
 def exit_code(command: Callable[[], object]) -> int:

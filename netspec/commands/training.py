@@ -96,9 +96,10 @@ def train(
     from netspec.display.training import TrainingDisplay
     from netspec.pipeline import check
     from netspec.pipeline import train as train_network
-    from netspec.process import let_threads_spin
+    from netspec.process import keep_freed_memory, let_threads_spin
 
     let_threads_spin()
+    keep_freed_memory()
     is_first = os.environ.get("RANK", "0") == "0"
     checked = check(spec, settings=settings_of(set_), variant=variant)
     found: list[Diagnostic] = list(checked.warnings)

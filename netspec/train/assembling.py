@@ -155,7 +155,10 @@ def _learner(
         running = torch.compile(running)  # type: ignore[assignment]
     if world.size > 1:
         ids = [device.index] if device.type == "cuda" else None
-        running = DistributedDataParallel(running, device_ids=ids, gradient_as_bucket_view=True)
+        # Training reads no buffer: the first process' go to all where they are used, not at every step.
+        running = DistributedDataParallel(
+            running, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
+        )
     ignored = _ignored(training, parts)
     counted = tuple(name for name in training.metrics if name != "per_class")  # that is for validation
     return Learner(

@@ -20,9 +20,11 @@ from statistics import median
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
+from netspec.process import keep_freed_memory
 from netspec.train.distributed import from_environment, joined
 from tests.benchmarks.measuring.tables import show
-from tests.benchmarks.measuring.training import Network, in_turns
+from tests.benchmarks.measuring.training import Network
+from tests.benchmarks.measuring.turns import in_turns
 
 SUBSET = Path(__file__).parents[1] / "data" / "fashion-mnist-subset"
 NETWORKS = ("lenet", "lenet_bn")
@@ -30,6 +32,7 @@ NETWORKS = ("lenet", "lenet_bn")
 
 def measure(name: str, data_dir: Path, rounds: int, examples: int) -> list[dict[str, float]]:
     """Examples a second of this process' world, round by round."""
+    keep_freed_memory()  # as the command does, for the bare loop too
     torch.set_num_threads(1)
     world = from_environment()
     with joined(world, torch.device("cpu")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -30,11 +30,9 @@ from netspec.train.preparing import Prepare
 from netspec.train.records import EpochRecord
 from netspec.train.step import EAGER_STEPS
 from netspec.train.stopping import Stop
+from tests.benchmarks.measuring.turns import Epoch
 
 SPECS = Path(__file__).parents[3] / "specs"
-
-Epoch = Callable[[], float]
-"""Trains on some examples; gives examples a second."""
 
 
 class Quiet:
@@ -207,11 +205,3 @@ def _captured(run: Callable[[], object]) -> Callable[[], object]:
 def _synchronise(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def in_turns(ways: Mapping[str, Epoch], rounds: int) -> Iterator[dict[str, float]]:
-    """Examples a second of every way, round by round; the first round warms up and does not count."""
-    for number in range(rounds + 1):
-        found = {name: epoch() for name, epoch in ways.items()}
-        if number:
-            yield found
