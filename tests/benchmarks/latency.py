@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,7 +106,10 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=224, help="height and width of images (default: 224)")
     arguments = parser.parse_args()
     every = sorted(path.stem for path in SPECS.glob("*.yaml")) if arguments.all else NETWORKS
-    rows = [row(name, arguments.size, arguments.rounds) for name in arguments.names or every]
+    rows = []
+    for name in arguments.names or every:
+        rows.append(row(name, arguments.size, arguments.rounds))
+        print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
     show(("network", "netspec", "torch's export", "netspec / torch", "copy / netspec"), rows)
 
 

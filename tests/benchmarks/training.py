@@ -75,7 +75,8 @@ def main() -> None:
     parser.add_argument("--train", nargs=2, metavar=("NAME", "WAY"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.train:
-        train(*arguments.train, arguments)
+        name, way = arguments.train
+        train(name, way, arguments)
         return
     rows = []
     for name in NETWORKS:
