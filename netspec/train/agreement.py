@@ -12,11 +12,12 @@ from netspec.diagnostics import Diagnostic
 from netspec.ir.graph import Graph
 from netspec.train.data.examples import Examples, Stream
 from netspec.train.evaluation import batches_of, run_exactly
-from netspec.verify.judgement import allowance, longest_mean
+from netspec.verify.judgement import longest_mean
 from netspec.verify.runtime import CPU, CUDA
 from netspec.verify.tolerance import (
     MEAN_TERMS,
     Array,
+    allowance,
     largest,
     rounding,
     rounding_bound,

@@ -23,6 +23,7 @@ from netspec.verify.certificate import CrossCheck, Gate, Measurement, Side
 from netspec.verify.explanation import Judged
 from netspec.verify.inputs import Batch
 from netspec.verify.judgement import judge_rounding
+from netspec.verify.rerounding import Rerounding
 from netspec.verify.runtime import PLAIN_CPU, RefusedError, Session
 from netspec.verify.signal import Signal
 from netspec.verify.tolerance import Array
@@ -178,7 +179,16 @@ def _side_of(graph: Graph, judged: Judged, results: Sequence[Sequence[Array]]) -
     if sides:
         right = Side(0.0, 0.0, right=True)
         return {output.name: sides.get(output.name, right) for output in graph.outputs}
-    gate = judge_rounding(graph, PLAIN_CPU, judged.batches, results, judged.torch32, judged.exact, Signal())
+    gate = judge_rounding(
+        graph,
+        PLAIN_CPU,
+        judged.batches,
+        results,
+        judged.torch32,
+        judged.exact,
+        Signal(),
+        Rerounding(graph, judged.parameters),
+    )
     return {output.name: _file_side(output.name, [gate]) for output in graph.outputs}
 
 

@@ -36,13 +36,18 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The error of one output on one case, beside its bound; `torch_error` is PyTorch's own, in float32."""
+    """The error of one output on one case, beside its bound; `torch_error` is PyTorch's own, in float32.
+
+    `rerounded_error` is how far the exact result moves where every layer's is moved as rounding may move it,
+    which is looked at where an engine is further off than PyTorch explains.
+    """
 
     case: str
     output: str
     error: float
     bound: float
     torch_error: float | None = None
+    rerounded_error: float | None = None
 
     @property
     def share(self) -> float:
@@ -218,6 +223,8 @@ def _measurement_data(measured: Measurement) -> dict[str, Any]:
     row["bound"] = _figure(measured.bound)
     if measured.torch_error is not None:
         row["torch_error"] = _figure(measured.torch_error)
+    if measured.rerounded_error is not None:
+        row["rerounded_error"] = _figure(measured.rerounded_error)
     return row
 
 

@@ -65,7 +65,14 @@ def _definitions() -> dict[str, Any]:
         "error": _told("The largest error; in the semantic gate as a part of the largest value.", FIGURE),
         "bound": _told("What it may be.", FIGURE),
     }
-    optional = {"torch_error": _told("PyTorch's own error, in the network's element type.", FIGURE)}
+    optional = {
+        "torch_error": _told("PyTorch's own error, in the network's element type.", FIGURE),
+        "rerounded_error": _told(
+            "How far the exact result moves where every layer's is moved as rounding may; told where an "
+            "engine is further off than PyTorch's error explains.",
+            FIGURE,
+        ),
+    }
     problems = _list({"$ref": "#/$defs/diagnostic"})
     return {
         "figure": {

@@ -47,6 +47,7 @@ from netspec.verify.judgement import engine_of, judge_rounding, judge_semantic
 from netspec.verify.oracle import Oracle
 from netspec.verify.provenance import check_hashes, check_metadata
 from netspec.verify.reference import Reference, UnevaluatedError
+from netspec.verify.rerounding import Rerounding
 from netspec.verify.runtime import (
     CPU_PROVIDER,
     Lane,
@@ -188,7 +189,10 @@ class _Verification:
         else:
             signal = answers.signal(self.graph, self.batches)
             others = [self._semantic(parameters, answers, signal)]
-            judged = (self._rounding(lane, answers, signal) for lane in lanes_of(self.graph))
+            # What computes another function is given no benefit of the doubt.
+            doubtful = others[0].verdict is not Verdict.FAILED
+            rerounding = Rerounding(self.graph, parameters, self.progress) if doubtful else None
+            judged = (self._rounding(lane, answers, signal, rerounding) for lane in lanes_of(self.graph))
             first, *further = (gate for gate in judged if gate is not None)
             others += [replace(first, problems=(*first.problems, *signal.problems)), *further]
             if self.explanation is not None:
@@ -292,7 +296,9 @@ class _Verification:
             return gate
         return replace(gate, verdict=Verdict.FAILED, problems=(*gate.problems, fault))
 
-    def _rounding(self, lane: Lane, answers: Answers, signal: Signal) -> Gate | None:
+    def _rounding(
+        self, lane: Lane, answers: Answers, signal: Signal, rerounding: Rerounding | None
+    ) -> Gate | None:
         """The rounding gate on one lane; what the engine gets wrong before any rounding is inconsistent.
 
         None where a device is there whose provider does not start: that is said, and proves nothing.
@@ -313,7 +319,16 @@ class _Verification:
             return not_run
         if not self._shapes_agree(engine_of(lane), results):
             return not_run
-        gate = judge_rounding(self.graph, lane, self.batches, results, answers.torch32, answers.exact, signal)
+        gate = judge_rounding(
+            self.graph,
+            lane,
+            self.batches,
+            results,
+            answers.torch32,
+            answers.exact,
+            signal,
+            rerounding,
+        )
         if session.elsewhere:
             nodes = {
                 "nodes on the device": session.nodes[lane.provider],

@@ -19,7 +19,7 @@ from netspec.verify.consistency import opset_of
 from netspec.verify.cut import Cut, Cutter
 from netspec.verify.engines import open_cut
 from netspec.verify.inputs import Batch, Dimensions
-from netspec.verify.judgement import allowance, longest_mean, typical_scale
+from netspec.verify.judgement import longest_mean, typical_scale
 from netspec.verify.oracle import Oracle
 from netspec.verify.reference import Reference, UnevaluatedError
 from netspec.verify.runtime import Lane, RefusedError
@@ -28,6 +28,7 @@ from netspec.verify.tolerance import (
     SEMANTIC_BOUND,
     Array,
     Mask,
+    allowance,
     is_integer,
     rounding,
     rounding_bound,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from netspec.ir.graph import Graph, Node
+from netspec.ir.graph import Graph, Node, Value
 from netspec.ir.tensor import DType, evaluate
 from netspec.torch_backend.build import build
 from netspec.torch_backend.dtypes import array_of, tensor_of, torch_dtype
@@ -68,11 +68,23 @@ class Oracle:
     @contextmanager
     def shown(self, show: Callable[[str, Array], None]) -> Iterator[None]:
         """In here what every layer gives is shown, by the name of the value, as soon as it is known."""
+        with self._hooked(lambda nodes: _show(nodes, show)):
+            yield
+
+    @contextmanager
+    def changed(self, change: Callable[[Value, Tensor], Tensor]) -> Iterator[None]:
+        """In here what every layer gives of real numbers is replaced before the next layer reads it."""
+        with self._hooked(lambda nodes: _change(nodes, change)):
+            yield
+
+    @contextmanager
+    def _hooked(self, made: Callable[[Sequence[Node]], Any]) -> Iterator[None]:
+        """In here every module has the hook made for its layers, in the order in which they call it."""
         known = dict(self._module.named_modules())
         calls: dict[str, list[Node]] = {}  # layers that share a module call it in the order of the graph
         for node in self._graph:
             calls.setdefault(node.owner, []).append(node)
-        hooks = [known[owner].register_forward_hook(_show(nodes, show)) for owner, nodes in calls.items()]
+        hooks = [known[owner].register_forward_hook(made(nodes)) for owner, nodes in calls.items()]
         try:
             yield
         finally:
@@ -156,6 +168,19 @@ def _show(nodes: Sequence[Node], show: Callable[[str, Array], None]) -> Any:
         for value, tensor in zip(next(called).outputs, _several(result), strict=True):
             if tensor.is_floating_point():
                 show(value.name, array_of(tensor.detach()))
+
+    return hook
+
+
+def _change(nodes: Sequence[Node], change: Callable[[Value, Tensor], Tensor]) -> Any:
+    called = cycle(nodes)
+
+    def hook(_: nn.Module, __: object, result: Any) -> Any:
+        changed = tuple(
+            change(value, tensor) if tensor.is_floating_point() else tensor
+            for value, tensor in zip(next(called).outputs, _several(result), strict=True)
+        )
+        return changed if isinstance(result, tuple) else changed[0]
 
     return hook
 

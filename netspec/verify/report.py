@@ -98,11 +98,16 @@ def _cases(certificate: Certificate) -> Iterator[str]:
 
 
 def _measurements(measurements: Sequence[Measurement]) -> Iterator[str]:
-    rows = (
-        (row.case, _code(row.output), _figure(row.error), _figure(row.bound), _figure(row.torch_error))
+    heads = ["case", "output", "error", "bound", "PyTorch's own error"]
+    rows = [
+        [row.case, _code(row.output), _figure(row.error), _figure(row.bound), _figure(row.torch_error)]
         for row in measurements
-    )
-    yield from _table(("case", "output", "error", "bound", "PyTorch's own error"), rows)
+    ]
+    if any(row.rerounded_error is not None for row in measurements):
+        heads.append("moved by rounding")
+        for cells, row in zip(rows, measurements, strict=True):
+            cells.append(_figure(row.rerounded_error))
+    yield from _table(heads, rows)
 
 
 def _title(gate: Gate) -> str:

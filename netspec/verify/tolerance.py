@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netspec.ir.tensor import DType
+
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
@@ -75,6 +77,13 @@ def rounding_bound(alike: Sequence[Rounding], allowance: float) -> float:
     torch_error = max((case.torch_error for case in alike), default=0.0)
     scale = max((case.scale for case in alike), default=0.0)
     return ROUNDING_FACTOR * max(torch_error, allowance * scale)
+
+
+def allowance(dtype: DType, units: float) -> float:
+    """The part of max|y| that an engine may be off by whatever torch's own error is, over the factor of 8."""
+    granted = units * UNIT_ROUNDOFF.get(str(dtype), 0)
+    # In float64 the oracle is no more exact than the engine.
+    return max(granted, SEMANTIC_BOUND / ROUNDING_FACTOR) if dtype is DType.FLOAT64 else granted
 
 
 def scaled_error(got: Array, exact: Array, typical: float = 0.0) -> float:

@@ -58,7 +58,7 @@ def test_only_passed_gates_pass(verdicts: tuple[Verdict, ...], expected: Verdict
 
 
 def test_the_json_has_everything_and_no_bare_infinities() -> None:
-    measured = Measurement("0: normal", "y", NAN, INF, torch_error=1.23456789e-7)
+    measured = Measurement("0: normal", "y", NAN, INF, torch_error=1.23456789e-7, rerounded_error=2.5)
     problem = OutputsVanish(output="y")
     text = certificate(
         Gate("rounding", MAYBE, {}, (measured,), (problem,), "cpu", "CPUExecutionProvider")
@@ -90,6 +90,7 @@ def test_the_json_has_everything_and_no_bare_infinities() -> None:
         "error": "nan",
         "bound": "inf",
         "torch_error": 1.235e-07,
+        "rerounded_error": 2.5,
     }
     (found,) = data["gates"][0]["problems"]
     assert found["code"] == "NS541"

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from netspec.verify.certificate import Certificate
+from netspec.verify.certificate import Certificate, Gate, Measurement
 from netspec.verify.certificate_schema import schema, schema_text
 from netspec.verify.explanation import Explanation
 from netspec.verify.gates import verify
@@ -95,6 +95,16 @@ def test_a_report_of_a_failure_says_whose_fault_it_is(tmp_path: Path) -> None:
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "- **NS543** layer layer2 (BatchNorm2d) is at fault" in text
     assert "| `layer2` | BatchNorm2d | **" in text
+
+
+def test_what_rounding_moves_has_a_column_where_it_was_looked_at() -> None:
+    looked = Measurement("9: large", "y", 3.0, 8.0, torch_error=0.1, rerounded_error=1.0)
+    rows = [looked, Measurement("0: normal", "y", 0.1, 0.8, torch_error=0.1)]
+    text = markdown(certificate(Gate("rounding", YES, {}, tuple(rows), (), "cpu", "CPUExecutionProvider")))
+    assert "| PyTorch's own error | moved by rounding |" in text
+    assert "| 9: large | `y` | 3 | 8 | 0.1 | 1 |" in text
+    assert "| 0: normal | `y` | 0.1 | 0.8 | 0.1 |  |" in text
+    assert "moved by rounding" not in markdown(certificate(gate(YES)))
 
 
 def test_without_layers_there_is_no_picture(tmp_path: Path) -> None:
