@@ -18,6 +18,7 @@ from netspec.train.averaging import Average
 from netspec.train.batch_sizes import batch_bounds
 from netspec.train.batches import Admits, Batches, Resident, make_batches, shares_admitted
 from netspec.train.checkpoint import Checkpoints
+from netspec.train.compiling import compiled, pays
 from netspec.train.data.examples import Data, Examples, Stream, fingerprint
 from netspec.train.devices import SyncNeedsGpus
 from netspec.train.distributed import World
@@ -34,7 +35,6 @@ from netspec.train.stopping import Stop
 from netspec.verify.inputs import admissible
 
 EVALUATION_BATCH = 2  # times the training batch: without gradients there is room for more
-COMPILING_PAYS = 3e16  # multiply-adds of a run from which compiling, which takes a minute, saves more
 
 
 class Parts(NamedTuple):
@@ -151,8 +151,9 @@ def _learner(
     if channels_last:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     plain, running = module, _synchronised(module, training, device, world)
-    if _compiles(graph, training, device, options, updates):
-        running = torch.compile(running)  # type: ignore[assignment]
+    asked = options.compile == "on"
+    if asked or (options.compile == "auto" and pays(graph, training, device, updates)):
+        running = compiled(running, asked=asked)
     if world.size > 1:
         ids = [device.index] if device.type == "cuda" else None
         # Training reads no buffer: the first process' go to all where they are used, not at every step.
@@ -223,19 +224,6 @@ def _can_capture(training: Training, batches: Batches, device: torch.device, wor
         and training.precision != "fp16"
         and can_be_captured(training.optimizer)
     )
-
-
-def _compiles(graph: Graph, training: Training, device: torch.device, options: Options, updates: int) -> bool:
-    """Whether torch.compile is asked for, or left to pay on this device for a run so long."""
-    if options.compile != "auto":
-        return options.compile == "on"
-    from netspec.analysis.table import tabulate
-
-    if device.type != "cuda":
-        return False
-    macs = tabulate(graph).macs
-    examples = updates * training.batch_size * training.accumulate * training.epochs
-    return isinstance(macs, int) and 3 * examples * macs > COMPILING_PAYS  # backwards twice as many again
 
 
 def identity(graph: Graph, training: Training, data: Data, examples: Examples | Stream) -> Mapping[str, Any]:

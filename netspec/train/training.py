@@ -19,6 +19,7 @@ from netspec.torch_backend.weights import save_weights
 from netspec.train import distributed, records
 from netspec.train.assembling import NoTraining, Options, Parts, assemble, differing, identity
 from netspec.train.checkpoint import Checkpoint, CheckpointForeign, Checkpoints
+from netspec.train.compiling import compile_faults
 from netspec.train.data.examples import Data, Examples, Stream
 from netspec.train.data.opening import open_data, split
 from netspec.train.data.streaming import worker_faults
@@ -103,6 +104,7 @@ def train(
             memory_faults(chosen, training.batch_size),
             precision_faults(training.precision, chosen),
             worker_faults(),
+            compile_faults(),
         ):
             return run.go(module, options, listener)
 
