@@ -17,7 +17,7 @@ BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types format mutants false-alarms sweep bench portability wheel wheel-test clean
+.PHONY: help setup demo test lint types format mutants false-alarms sweep bench latency portability wheel wheel-test clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ sweep: setup ## Hold 20,000 random configurations of the operations against torc
 bench: setup ## Measure: one table per script of tests/benchmarks
 	@set -e; for script in tests/benchmarks/*.py; do echo "== $$script"; \
 		$(BIN)/python -m "tests.benchmarks.$$(basename "$$script" .py)"; done
+
+latency: setup ## Time onnxruntime on every spec's export, beside torch's exporter; ten minutes
+	$(BIN)/python -m tests.benchmarks.latency --all
 
 portability: setup ## Run every export on other runtimes, and write exports/README.md's table; an hour
 	$(BIN)/python -m tests.portability $(PORTABILITY)

@@ -20,6 +20,10 @@ ENDING = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
 )
 
+IMPORTING = "<frozen importlib._bootstrap>"  # the file of every frame that loads a module
+
+POSTPONED_BY, POSTPONED = 0.05, 400  # seconds for which a signal is put off, and how often at most
+
 RARELY = (100_000, 20, 100)
 """How often Python looks for garbage: importing makes many objects that stay."""
 
@@ -116,6 +120,8 @@ def run(command: Callable[[], object]) -> NoReturn:
         sys.stderr.flush()
     except StreamLost as lost:
         code = _lost(lost)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)  # all is said; at exit a library would show an exception
     gc.freeze()  # what is left dies with the process: Python need not look for garbage in it
     sys.exit(code)
 
@@ -169,6 +175,8 @@ def exit_code(command: Callable[[], object]) -> int:
         if _received:  # a library that was loading has made an error of its own of it
             return _interrupted(Interrupted(_received[-1]))
         raise
+    finally:
+        _received.clear()  # what was put off is not needed any more
     return DONE
 
 
@@ -180,16 +188,39 @@ def _interrupted(interrupted: Interrupted) -> int:
 _received: list[int] = []
 
 
-def interrupt(number: int, _: FrameType | None) -> NoReturn:
-    """What a signal that ends the run does."""
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """What a signal that ends the run does.
+
+    One that comes while a library is loaded comes again a moment later: C++ from which Python code is called
+    there may abort the process at an exception.
+    """
     _received.append(number)
-    raise Interrupted(number)
+    if not _is_importing(frame) or len(_received) > POSTPONED:
+        raise Interrupted(number)
+    import threading
+
+    again = threading.Timer(POSTPONED_BY, _again, [number])
+    again.daemon = True
+    again.start()
+
+
+def _again(number: int) -> None:
+    if _received:
+        signal.raise_signal(number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORTING:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def heed_signals() -> None:
     """Call between the stages of long work: ends the run if a signal came and its exception was lost.
 
-    Code that runs while a library is loaded, or in a destructor, can swallow an exception.
+    Code that runs in a destructor can swallow an exception.
     """
     if _received:
         raise Interrupted(_received[-1])

@@ -227,6 +227,26 @@ def test_a_signal_while_libraries_load_leaves_nothing(tmp_path):
     assert files(tmp_path) in ([], ["out"])
 
 
+def test_a_signal_waits_for_what_is_being_loaded(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import signal, time\n"
+        "signal.raise_signal(signal.SIGINT)\n"
+        "time.sleep(0.2)\n"
+        "print('loaded', flush=True)\n"
+    )
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(tmp_path)!r})
+from netspec.process import run
+def command():
+    import slow
+    time.sleep(10)
+    print("never")
+run(command)
+"""
+    assert run(code=code) == (130, "loaded\n", "interrupted; nothing was left half written\n")
+
+
 def test_nohup_is_honoured():
     code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + NOTHING
     assert run(code=code) == (0, "still there\n", "")
