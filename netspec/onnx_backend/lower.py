@@ -10,6 +10,7 @@ from netspec.ir.dim import Dim
 from netspec.ir.graph import Graph, Node, Value
 from netspec.ir.tensor import TensorType
 from netspec.onnx_backend.emitter import Constant, Emitted, Emitter, Weights
+from netspec.onnx_backend.joining import join_normalised
 from netspec.ops.base import Fault
 
 
@@ -32,7 +33,8 @@ class Lowered:
 
     `weights` gives, by the name of each initializer, the layer that owns it, in the order of use.
     `types` gives the type of every layer's output that has a name of its own, `carriers` by a value's name
-    the tensor that it is in the file: another's, where a layer passes on what it reads.
+    the tensor that it is in the file: another's, where a layer passes on what it reads, and none at all where
+    two layers were joined, of what stood between them.
     """
 
     opset: int
@@ -74,6 +76,7 @@ class _Lowering:
     def run(self) -> Lowered:
         for layer in self.graph.nodes:
             self._lower_layer(layer)
+        self._join()
         self._name_outputs()
         names = self.names
         for node in self.emitter.emitted:
@@ -123,6 +126,13 @@ class _Lowering:
             for port, tensor in enumerate(node.outputs):
                 if tensor not in self.names:
                     self.names[tensor] = f"{stem}.{port}" if port else stem
+
+    def _join(self) -> None:
+        outputs = {self.carriers[output.value.name] for output in self.graph.outputs}
+        gone = join_normalised(self.emitter, self.names, self.types, outputs)
+        self.carriers = {value: tensor for value, tensor in self.carriers.items() if tensor not in gone}
+        for tensor in gone:
+            del self.types[tensor], self.names[tensor]
 
     def _name_outputs(self) -> None:
         """Give the outputs' names to the tensors that they are; where that cannot be, through an Identity."""

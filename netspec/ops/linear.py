@@ -45,7 +45,8 @@ class Linear(Op):
     Shape:   all but the last dimension stay.
     Cost:    in_features multiply-adds per output element.
     Errors:  NS306 the last dimension is symbolic; NS305 in_features differs from it.
-    Source:  torch.nn.Linear; ONNX Gemm-13 for (N, in_features), else MatMul-13 and Add-14.
+    Source:  torch.nn.Linear; ONNX Gemm-13 for (N, in_features), there MatMul-13 where a BatchNorm1d follows
+             in float32; else MatMul-13 and Add-14.
     Example: (N, 400) -> Linear: {out_features: 120} -> (N, 120)
     """
 

@@ -140,7 +140,7 @@ def blame(
         if repro is not None and group[-1].cut is not None:
             fault = fault.at(fault.span, Note(reproduce(group[-1], *repro, lane)))
         findings.append(fault)
-        names = tuple(layer.node.name for layer in group)
+        names = tuple(node.name for layer in group for node in layer.nodes)
     elif rewritten is None:
         findings.append(NoLayerAtFault(case=batch.case.name))
     if rewritten is not None and lane is not None:
@@ -173,9 +173,10 @@ def _guilty(
 
 
 def _fault(group: Sequence[Layer], judged: Judged) -> LayerAtFault:
+    nodes = [node for layer in group for node in layer.nodes]
     fault = LayerAtFault(
-        layers=tuple(layer.node.name for layer in group),
-        operations=tuple(type(layer.node.op).__name__ for layer in group),
+        layers=tuple(node.name for node in nodes),
+        operations=tuple(type(node.op).__name__ for node in nodes),
         engine=judged.lane or "exact arithmetic",
         error=judged.measured.error,
         bound=judged.measured.bound,

@@ -63,7 +63,10 @@ class Inside:
         outputs = {entry.name for entry in self.graph.outputs}  # they are judged as a whole
         for node in self.graph:
             for value in node.outputs:
+                # Between joined layers the file has no tensor: kept for what the next layer reads.
                 tensor = lowered.carriers.get(value.name, "")
+                if value.name not in lowered.carriers:
+                    self._tensors[value.name] = value.name
                 known = tensor in outputs or tensor in self._places
                 if tensor in lowered.types and not known and value.type.dtype.is_floating:
                     self._places[tensor] = node, value

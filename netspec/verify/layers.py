@@ -41,15 +41,29 @@ INFINITE = float("inf")
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer with what it must give: `exact` in float64, `torch32` in its own type, by tensor of the file.
+    """A layer with what it must give: `exact` in float64, by tensor of the file.
 
+    `nodes` are it and those before it whose results the file does not have, since they are joined with it.
     `cut` are its nodes in the file, or with those of layers before it; None where they do not hang together.
     """
 
-    node: Node
+    nodes: tuple[Node, ...]
     errors: LayerErrors
     cut: Cut | None
     exact: Mapping[str, Array]
+
+    @property
+    def node(self) -> Node:
+        return self.nodes[-1]
+
+
+@dataclass(frozen=True)
+class _Between:
+    """What stands between joined layers: the first of them, and what they give in float64 and in torch."""
+
+    nodes: tuple[Node, ...]
+    exact: Array
+    torch32: Array
 
 
 class Layers:
@@ -72,14 +86,16 @@ class Layers:
         """The layers in order; with a `reach` of two or more, each is cut together with those before it."""
         known = {entry.name: np.ascontiguousarray(batch.feeds[entry.name]) for entry in self._graph.inputs}
         held = dict(known)  # by tensor of the file
+        between: dict[str, _Between] = {}
         behind: list[list[str]] = []  # the tensors that the last layers gave
         with self._precise.exactly():
             for node in self._graph:
-                inputs = [known[value.name] for value in node.inputs]
-                exact = self._precise.run_layer(node, inputs, batch.case.values)
-                torch32 = self._rough.run_layer(node, inputs, batch.case.values)
-                for value, array in zip(node.outputs, exact, strict=True):
-                    known[value.name] = _rounded(array, value.type.dtype)
+                inner = {value.name: between[value.name] for value in node.inputs if value.name in between}
+                nodes = (*dict.fromkeys(n for part in inner.values() for n in part.nodes), node)
+                inputs = known | {name: part.exact for name, part in inner.items()}
+                exact = self._run(self._precise, node, inputs, batch)
+                inputs |= {name: part.torch32 for name, part in inner.items()}
+                torch32 = self._run(self._rough, node, inputs, batch)
                 places = {
                     self._carriers[value.name]: place
                     for place, value in enumerate(node.outputs)
@@ -87,20 +103,30 @@ class Layers:
                 }
                 if places:
                     nearby = {tensor for tensors in behind[len(behind) - reach + 1 :] for tensor in tensors}
-                    yield self._layer(node, places, exact, torch32, _without(held, nearby), batch)
+                    yield self._layer(nodes, places, exact, torch32, _without(held, nearby), batch)
                     behind.append(list(places))
-                held |= {self._carriers[value.name]: known[value.name] for value in node.outputs}
+                for value, array, array32 in zip(node.outputs, exact, torch32, strict=True):
+                    if value.name in self._carriers:
+                        known[value.name] = _rounded(array, value.type.dtype)
+                        held[self._carriers[value.name]] = known[value.name]
+                    else:
+                        between[value.name] = _Between(nodes, array, array32)
+
+    def _run(self, oracle: Oracle, node: Node, inputs: Mapping[str, Array], batch: Batch) -> list[Array]:
+        return oracle.run_layer(node, [inputs[value.name] for value in node.inputs], batch.case.values)
 
     def _is_given(self, node: Node, value: Value) -> bool:
         """Whether a layer has a tensor of its own for a value: not if it passes its input or a weight on."""
-        tensor = self._carriers[value.name]
-        passed = {self._carriers[entry.name] for entry in node.inputs}
+        tensor = self._carriers.get(value.name)
+        passed = {self._carriers.get(entry.name) for entry in node.inputs}
         owned = {f"{node.owner}.{weight.name}" for weight in node.op.weights(*node.input_types)}
-        return bool(tensor) and tensor not in passed | owned and not tensor.startswith(("%", "constant/"))
+        if not tensor:
+            return False
+        return tensor not in passed | owned and not tensor.startswith(("%", "constant/"))
 
     def _layer(
         self,
-        node: Node,
+        nodes: tuple[Node, ...],
         places: Mapping[str, int],
         exact: Sequence[Array],
         torch32: Sequence[Array],
@@ -109,7 +135,7 @@ class Layers:
     ) -> Layer:
         cut = self._cutter.cut({tensor: torch32[place] for tensor, place in places.items()}, held)
         case = batch.case.name
-        outputs = {tensor: _Expected(node, place, exact, torch32) for tensor, place in places.items()}
+        outputs = {tensor: _Expected(nodes, place, exact, torch32) for tensor, place in places.items()}
         if cut is None:
             reason = "the file does not have all of its nodes"
             worst = Measurement(case, next(iter(places)), INFINITE, SEMANTIC_BOUND)
@@ -117,8 +143,10 @@ class Layers:
         else:
             judged = [self._semantic(cut, outputs, case)]
             judged += [self._rounding(cut, lane, outputs, batch) for lane in self._lanes]
-        errors = LayerErrors(node.name, type(node.op).__name__, node.span.line, tuple(judged))
-        return Layer(node, errors, cut, {tensor: y.exact for tensor, y in outputs.items()})
+        name = " + ".join(node.name for node in nodes)
+        operations = " + ".join(type(node.op).__name__ for node in nodes)
+        errors = LayerErrors(name, operations, nodes[-1].span.line, tuple(judged))
+        return Layer(nodes, errors, cut, {tensor: y.exact for tensor, y in outputs.items()})
 
     def _semantic(self, cut: Cut, outputs: Mapping[str, _Expected], case: str) -> Judged:
         try:
@@ -152,7 +180,7 @@ class Layers:
             if is_integer(expected.exact):
                 continue
             found = rounding(got[tensor], expected.torch32, expected.exact)
-            terms = longest_mean((expected.node,), batch.case.values)
+            terms = longest_mean(expected.nodes, batch.case.values)
             units = max(lane.allowance, terms / MEAN_TERMS)
             bound = rounding_bound([found], allowance(expected.value.type.dtype, units))
             rows.append(Measurement(case, tensor, found.error, bound, found.torch_error))
@@ -170,11 +198,13 @@ def _carriers(graph: Graph, opset: int) -> Mapping[str, str]:
 
 
 class _Expected:
-    """One output of a layer, as PyTorch gives it."""
+    """One output of a layer, or of joined ones, as PyTorch gives it."""
 
-    def __init__(self, node: Node, place: int, exact: Sequence[Array], torch32: Sequence[Array]) -> None:
-        self.node = node
-        self.value = node.outputs[place]
+    def __init__(
+        self, nodes: Sequence[Node], place: int, exact: Sequence[Array], torch32: Sequence[Array]
+    ) -> None:
+        self.nodes = nodes
+        self.value = nodes[-1].outputs[place]
         self.place = place
         self.exact = exact[place]
         self.torch32 = torch32[place]
@@ -185,7 +215,7 @@ class _Expected:
             return f"it gives the shape {got.shape}, not {like.shape}"
         if is_integer(like):
             # What a comparison decides may turn on the rounding of its operands.
-            if self.node.op.decides(self.place, *self.node.input_types) is not None:
+            if self.nodes[-1].op.decides(self.place, *self.nodes[-1].input_types) is not None:
                 return ""
             wrong: Mask = (got != self.torch32) & (got != self.exact)
             count = int(np.count_nonzero(wrong))

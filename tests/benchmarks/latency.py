@@ -91,7 +91,7 @@ def row(name: str, size: int, rounds: int) -> tuple[str, ...]:
             return graph.name, "", f"fails: {type(error).__name__}", "", ""
     return (
         graph.name,
-        *(f"{seconds[way] * 1e3:.2f} ms" for way in ("netspec", "torch")),
+        *(f"{seconds[way] * 1e3:.3g} ms" for way in ("netspec", "torch")),
         f"{seconds['netspec'] / seconds['torch']:.3f}",
         f"{seconds['copy'] / seconds['netspec']:.3f}",
     )

@@ -242,6 +242,37 @@ def test_what_only_the_whole_shows_blames_no_layer(tmp_path: Path, monkeypatch: 
     assert [finding.code for finding in found.findings] == ["NS545"]
 
 
+@pytest.mark.parametrize("guilty", ["Transpose", "Sub", "BatchNormalization"])
+def test_joined_layers_are_measured_and_blamed_together(guilty: str, tmp_path: Path) -> None:
+    ops = [op("Linear", out_features=5), op("Dropout"), op("BatchNorm1d"), op("ReLU")]
+    graph = chain(("batch", 5), *ops)
+    path = exported(graph, weights_of(graph), tmp_path)
+    table = explained(path, graph, per_layer=True).layers
+    joined = "layer1 + layer2 + layer3"
+    assert [(row.layer, row.operation) for row in table] == [
+        (joined, "Linear + Dropout + BatchNorm1d"),
+        ("layer4", "ReLU"),
+    ]
+    assert all(row.worst.measured.share < 1 for row in table)
+
+    def fault(model: ModelProto) -> None:
+        wrong = node(model, guilty)
+        if guilty == "Transpose":
+            wrong.attribute[0].ints[:] = [0, 1]
+        elif guilty == "Sub":
+            wrong.op_type = "Add"
+        else:
+            wrong.attribute[0].f *= 100
+
+    found = explained(faulty(graph, fault, tmp_path), graph, repro=tmp_path).blame
+    assert found is not None
+    assert found.layers == ("layer1", "layer2", "layer3")
+    (fault_found,) = found.findings
+    assert "the layers layer1 (Linear), layer2 (Dropout), layer3 (BatchNorm1d) are together" in (
+        fault_found.text
+    )
+
+
 REAL = {
     "ConvBNFusion": ("BatchNormalization", [op("Conv2d", out_channels=4, kernel_size=3), op("BatchNorm2d")]),
     "GemmActivationFusion": ("Relu", [op("Flatten"), op("Linear", out_features=5), op("ReLU")]),
