@@ -201,7 +201,10 @@ class StepLoader:
             no_operation = NoOperation(problem=problem, advice="begin each step with a dash of its own")
             self.collector.add(no_operation.at(tree.key_span(operations[1])))
         elif not operation and not unknown:
-            self.collector.add(NoOperation(problem="and this one has none").at(first_line(tree)))
+            shares = "share" in tree.entries
+            advice = "name the operation whose weights it shares too" if shares else NoOperation.advice
+            no_operation = NoOperation(problem="and this one has none", advice=advice)
+            self.collector.add(no_operation.at(first_line(tree)))
         broken = section is None or bool(unknown) or not operation
         kept = section or CallSection.model_construct(**_valid(tree))
         named = kept.name is not None or (bool(operation) and not _may_have_a_name(tree, unknown))
