@@ -52,7 +52,7 @@ bench: setup ## Measure: one table per script of tests/benchmarks
 latency: setup ## Time onnxruntime on every spec's export, beside torch's exporter; ten minutes
 	$(BIN)/python -m tests.benchmarks.latency --all
 
-portability: setup ## Run every export on other runtimes, and write exports/README.md's table; an hour
+portability: setup ## Run every export on other runtimes, and write exports/README.md's table; half an hour
 	$(BIN)/python -m tests.portability $(PORTABILITY)
 
 mutants: setup ## Change exports in over 1,000 ways, and show which gate finds each

@@ -39,8 +39,8 @@ from netspec.verify.runtime import CPU, CUDA, Lane
 from netspec.verify.signal import judge_signal
 
 SPECS = Path(__file__).parents[2] / "specs"
-VARIANTS = ("densenet121", "resnet34", "vgg11_bn", "vgg11_small")
-"""What is run beside every spec as it stands: they differ from it in more than their depth."""
+VARIANTS = ("densenet121", "resnet34", "vgg11_bn", "vgg11_small", "vgg19")
+"""What is run beside every spec as it stands: they differ from it in more than their depth, or are large."""
 
 STAMP = ".stamp"  # names what a folder was made from
 FORMAT = 1  # of what stands in a folder; raised when it changes, or the inputs do

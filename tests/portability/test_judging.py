@@ -38,13 +38,14 @@ def test_what_lies_beyond_a_bound_is_wrong_and_by_how_far() -> None:
     assert found.share == pytest.approx(2.5, rel=1e-3)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_number_that_is_none_is_wrong(value: float) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e3, -1e34])
+def test_a_number_that_is_none_or_may_be_any_is_wrong(value: float) -> None:
     found = judged(gave([[1.0, value]]))
     assert (found.verdict, found.reason) == (
         Verdict.WRONG,
-        "at batch = 1 (1 of 2 inputs), y is not finite",
+        "at batch = 1 (1 of 2 inputs), y is not finite, or off by over 1,000 times what rounding explains",
     )
+    assert found.share == float("inf")
 
 
 def test_another_shape_or_type_is_wrong() -> None:
