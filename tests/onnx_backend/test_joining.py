@@ -12,7 +12,9 @@ import pytest
 from netspec.ir.dim import symbol
 from netspec.ir.graph import Graph
 from netspec.ir.tensor import DType, TensorType
+from netspec.onnx_backend.emitter import Emitter
 from netspec.onnx_backend.export import export
+from netspec.onnx_backend.joining import join_normalised
 from netspec.onnx_backend.lower import lower
 from tests.onnx_backend.networks import Network, draw, operation
 
@@ -76,6 +78,45 @@ ALONE = {
 def test_they_stay_apart_where_the_linear_alone_is_wanted(graph: Graph) -> None:
     assert [op for op in operators(graph) if op in APART][:2] == APART
     assert "fc" in lower(graph, 18).carriers
+
+
+OTHERWISE = {
+    "a factor": ({"transB": 1, "alpha": 2.0}, {"epsilon": 1e-5}, "weight"),
+    "a weight that is computed": ({"transB": 1}, {"epsilon": 1e-5}, "%9"),
+    "a normalisation that trains": ({"transB": 1}, {"epsilon": 1e-5, "training_mode": 1}, "weight"),
+}
+
+
+@pytest.mark.parametrize(("gemm", "norm", "weight"), OTHERWISE.values(), ids=OTHERWISE)
+def test_what_a_plugin_writes_in_another_way_is_left_alone(gemm, norm, weight) -> None:
+    emitter = Emitter(18)
+    y = emitter.node("Gemm", "x", weight, "bias", **gemm)
+    emitter.node("BatchNormalization", y, "scale", "shift", "mean", "variance", **norm)
+    before = list(emitter.emitted)
+    assert join_normalised(emitter, {}, {y: TensorType((2, 5))}, ()) == set()
+    assert emitter.emitted == before
+
+
+def test_what_one_layer_has_inside_is_left_alone() -> None:
+    emitter = Emitter(18)
+    y = emitter.node("Gemm", "x", "weight", "bias", transB=1)
+    emitter.node("BatchNormalization", y, "scale", "shift", "mean", "variance", epsilon=1e-5)
+    assert join_normalised(emitter, {}, {}, ()) == set()
+    assert [node.op_type for node in emitter.emitted] == APART
+
+
+def test_names_that_a_layer_has_given_already_are_not_given_again() -> None:
+    emitter = Emitter(18)
+    x = emitter.node("Transpose", "x", perm=[1, 0])
+    y = emitter.node("Gemm", x, "weight", "bias", transB=1)
+    emitter.node("BatchNormalization", y, "scale", "shift", "mean", "variance", epsilon=1e-5)
+    names = {x: "fc/Transpose", y: "fc"}
+    for node, name in zip(emitter.emitted, ("fc/Transpose", "fc", "norm"), strict=True):
+        node.name = name
+    assert join_normalised(emitter, names, {y: TensorType((2, 5))}, ()) == {y}
+    assert [node.name for node in emitter.emitted] == [
+        *("fc/Transpose", "fc/Transpose_2", "fc/MatMul", "norm/Sub", "norm")
+    ]
 
 
 def test_two_normalisations_of_one_linear_stay_apart_from_it() -> None:
