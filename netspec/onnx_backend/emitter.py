@@ -63,6 +63,7 @@ class Emitter:
         self.opset = opset
         self._symbols = symbols or {}
         self._sizes: dict[Dim, str] = {}
+        self._shapes: dict[str, str] = {}
         self.emitted: list[Emitted] = []
         self.constants: dict[tuple[DType, tuple[int, ...], bytes], Constant] = {}
         self._types: Mapping[str, TensorType] = {}
@@ -115,6 +116,14 @@ class Emitter:
         if len(fixed) == len(sizes):
             return self.constant(fixed, DType.INT64)
         return self.node("Concat", *(self.size(size) for size in sizes), axis=0)
+
+    def lengths(self, tensor: str, *axes: int) -> str:
+        """The name of an int64 tensor of shape (n,) that holds the lengths of n axes of a tensor."""
+        # Shape can leave out the others itself, but OpenCV 4 overlooks that, and takes them all.
+        whole = self._shapes.get(tensor)
+        if whole is None:
+            whole = self._shapes[tensor] = self.node("Shape", tensor)
+        return self.node("Gather", whole, self.constant(axes, DType.INT64), axis=0)
 
     def type(self, tensor: str) -> TensorType:
         """The type of a tensor that the layer was given."""

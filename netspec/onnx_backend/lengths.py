@@ -17,7 +17,7 @@ def length_of(graph: Emitter, x: str, axis: int) -> Length:
     size = graph.type(x).known[axis]
     if isinstance(size, int):
         return size
-    return graph.node("Shape", x, start=axis, end=axis + 1)
+    return graph.lengths(x, axis)
 
 
 def as_tensor(graph: Emitter, length: Length) -> str:

@@ -32,7 +32,7 @@ def gates(graph: Emitter, tensors: Sequence[str], order: Sequence[int], shape: S
     y = joined(graph, tensors, 0)
     if len(order) > 1:
         y = graph.node("Reshape", y, graph.constant([len(tensors), len(order), -1], DType.INT64))
-        y = graph.node("Gather", y, graph.constant(list(order), DType.INT64), axis=1)
+        y = graph.node("Gather", y, graph.constant([list(order)], DType.INT64), axis=1)
     return graph.node("Reshape", y, graph.constant(list(shape), DType.INT64))
 
 

@@ -39,7 +39,7 @@ def _atom(graph: Emitter, atom: Atom, factor: int, symbols: Mapping[str, tuple[s
     """The tensor of an atom, and what is left of the factor before it."""
     if isinstance(atom, Symbol):
         tensor, axis = symbols[atom.name]
-        length = graph.node("Shape", tensor, start=axis, end=axis + 1)
+        length = graph.lengths(tensor, axis)
         if atom.multiple == 1:
             return length, factor
         if factor % atom.multiple == 0:

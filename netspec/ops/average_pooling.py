@@ -93,7 +93,7 @@ class Averaging(Pool):
 
     def _counted(self, graph: Emitter, x: str, ends: Ends, dtype: DType) -> str:
         """The same counts at run time: the pool of a plane that is 1 where an element counts."""
-        plane = graph.node("Shape", x, start=2, end=2 + len(ends))
+        plane = graph.lengths(x, *range(2, 2 + len(ends)))
         if self._counts_padding():
             widened = graph.constant([2 * before for before, _ in ends], DType.INT64)
             plane = graph.node("Add", plane, widened)

@@ -221,7 +221,7 @@ def _rolled(graph: Emitter, x: str, axis: int, size: Size, shift: int) -> str:
             return x
         cut = graph.constant([-shift % size], DType.INT64)
     else:
-        length = graph.node("Shape", x, start=axis, end=axis + 1)
+        length = graph.lengths(x, axis)
         cut = graph.node("Mod", graph.constant([-shift], DType.INT64), length)
     first, last, along = (graph.constant([number], DType.INT64) for number in (0, LAST, axis))
     ends = graph.node("Slice", x, cut, last, along), graph.node("Slice", x, first, cut, along)

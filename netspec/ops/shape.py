@@ -125,9 +125,7 @@ def reshape(graph: Emitter, x: str, sizes: Sizes) -> str:
     if len(symbolic) < 2:
         return graph.node("Reshape", x, graph.shape(written))
     parts = [
-        graph.node("Shape", x, start=own.index(size), end=own.index(size) + 1)
-        if isinstance(size, Dim) and size in own
-        else graph.size(size)
+        graph.lengths(x, own.index(size)) if isinstance(size, Dim) and size in own else graph.size(size)
         for size in written
     ]
     return graph.node("Reshape", x, graph.node("Concat", *parts, axis=0))

@@ -88,6 +88,21 @@ def test_types_and_ports_are_the_layers():
     assert [emitter.is_read(port) for port in range(3)] == [False, True, False]
 
 
+def test_a_shape_is_taken_once_and_its_lengths_as_often_as_they_are_asked_for():
+    emitter = Emitter(18)
+    emitter.lengths("x", 2)
+    emitter.lengths("x", 2, 3)
+    emitter.lengths("y", 0)
+    constants = {constant.name: constant for constant in emitter.constants.values()}
+    found = [(node.op_type, node.inputs[0]) for node in emitter.emitted]
+    assert found == [
+        *(("Shape", "x"), ("Gather", "%0"), ("Gather", "%0")),
+        *(("Shape", "y"), ("Gather", "%3")),
+    ]
+    axes = [constants[node.inputs[1]].shape for node in emitter.emitted if node.op_type == "Gather"]
+    assert axes == [(1,), (2,), (1,)]
+
+
 def test_weights_are_asked_for_by_their_own_names():
     (layer,) = Network(x=("N", 5)).layer("fc", operation("Linear", out_features=2, bias=False)).nodes
     used: dict[str, Node] = {}

@@ -73,6 +73,40 @@ def test_a_recurrence_is_given_the_states_that_it_begins_with(operator) -> None:
         assert len(node.inputs) == (7 if operator == "LSTM" else 6)
 
 
+@pytest.mark.parametrize("operator", ["GRU", "LSTM"])
+def test_gates_are_reordered_by_indices_of_two_dimensions(operator) -> None:
+    """Of constants gathered by a vector OpenCV 4 takes one dimension off."""
+    network = Network(x=("length", "batch", 3)).layer("memory", operation(operator, hidden_size=4))
+    lowered = lower(network.graph(y="memory"), 18)
+    shapes = {constant.name: constant.shape for constant in lowered.constants}
+    found = [
+        node for node in lowered.nodes if node.op_type == "Gather" and node.name.startswith("memory/Gather")
+    ]
+    assert [shapes[node.inputs[1]] for node in found if node.attributes["axis"] == 1] == [
+        (1, 3 if operator == "GRU" else 4)
+    ] * 3
+
+
+MEASURED = {
+    "Flatten": {"start_dim": 2},
+    "Roll": {"shifts": 1, "dims": -1},
+    "MaxPool2d": {"kernel_size": 2, "return_indices": True},
+    "AvgPool2d": {"kernel_size": 3, "padding": 1, "ceil_mode": True, "count_include_pad": False},
+    "AdaptiveAvgPool2d": {"output_size": 3},
+    "Upsample": {"scale_factor": 2},
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_no_shape_is_cut_by_its_own_attributes(name) -> None:
+    """OpenCV 4 overlooks `start` and `end`, which Shape has from opset 15 on."""
+    network = Network(x=("batch", 3, "H", "W")).layer("layer", operation(name, **MEASURED[name]))
+    network.layer("rolled", operation("Roll", shifts=1, dims=0), "layer")
+    found = [node for node in nodes(network.graph(y="rolled", z="layer")) if node.op_type == "Shape"]
+    assert found
+    assert not any(node.attributes for node in found)
+
+
 def test_the_mean_of_a_volume_is_a_reduction() -> None:
     network = Network(x=("batch", 3, "T", "H", "W")).layer(
         "mean", operation("AdaptiveAvgPool3d", output_size=1)
