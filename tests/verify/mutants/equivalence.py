@@ -112,6 +112,10 @@ def _idempotent(mutant: Mutant, right: ModelProto, changed: ModelProto) -> str:
         return "over one element it is that element"
     if node.op_type == "Expand" or (node.op_type == "Reshape" and not integer(node, "allowzero", 0)):
         return "a tensor of the shape that is asked for keeps it"
+    if node.op_type == "Gather":
+        index = next((to_array(one) for one in right.graph.initializer if one.name == node.input[1]), None)
+        first = index is not None and index.tolist() == [0]
+        return "the first of one element is that element" * first
     if node.op_type == "Transpose":
         perm = next(list(a.ints) for a in node.attribute if a.name == "perm")
         return "the permutation is its own square" * ([perm[i] for i in perm] == perm)
