@@ -1,6 +1,6 @@
 """How long onnxruntime takes for netspec's exports, beside those of torch's exporter and beside a copy.
 
-    python -m tests.benchmarks.latency [--rounds 60] [--size 224] [--all] [NAME ...]
+    python -m tests.benchmarks.latency [--rounds 60] [--seconds 8] [--size 224] [--all] [NAME ...]
 
 NAME is a spec, or SPEC:VARIANT; without one, ResNet-50 and DenseNet-121 are measured, with --all every spec.
 
@@ -15,6 +15,7 @@ import logging
 import sys
 import tempfile
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -58,12 +59,21 @@ def feeds_of(graph: Graph, size: int) -> list[np.ndarray]:
 
 
 def latencies(
-    sessions: Mapping[str, onnxruntime.InferenceSession], feeds: list[np.ndarray], rounds: int
+    sessions: Mapping[str, onnxruntime.InferenceSession],
+    feeds: list[np.ndarray],
+    rounds: int,
+    seconds: float,
 ) -> Mapping[str, float]:
-    """Seconds of one run: medians over rounds in which every session has its turn, in changing order."""
+    """Seconds of one run: medians over rounds in which every session has its turn, in changing order.
+
+    There are so many rounds at least, and as many as fit into so many seconds.
+    """
     taken: dict[str, list[float]] = {name: [] for name in sessions}
     names = list(sessions)
-    for turn in range(rounds + 3):
+    begun = perf_counter()
+    for turn in count():
+        if turn >= rounds + 3 and perf_counter() - begun >= seconds:
+            break
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             inputs = {
                 given.name: feed for given, feed in zip(sessions[name].get_inputs(), feeds, strict=True)
@@ -74,7 +84,7 @@ def latencies(
     return {name: median(times[3:]) for name, times in taken.items()}
 
 
-def row(name: str, size: int, rounds: int) -> tuple[str, ...]:
+def row(name: str, size: int, rounds: int, least: float) -> tuple[str, ...]:
     """The line of one network; without figures where torch's exporter or its file fails."""
     spec, _, variant = name.partition(":")
     graph = check(SPECS / f"{spec}.yaml", variant=variant or None).graph
@@ -86,7 +96,7 @@ def row(name: str, size: int, rounds: int) -> tuple[str, ...]:
         try:
             torch_way(graph, module)(theirs)
             sessions = {"netspec": session(ours), "copy": session(ours), "torch": session(theirs)}
-            seconds = latencies(sessions, feeds, rounds)
+            seconds = latencies(sessions, feeds, rounds, least)
         except Exception as error:  # whatever torch's exporter dies of is its figure
             return graph.name, "", f"fails: {type(error).__name__}", "", ""
     return (
@@ -102,13 +112,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("names", nargs="*", metavar="NAME", help="a spec, or SPEC:VARIANT")
     parser.add_argument("--all", action="store_true", help="every spec, without its variants")
-    parser.add_argument("--rounds", type=int, default=60, help="rounds that count (default: 60)")
+    parser.add_argument("--rounds", type=int, default=60, help="rounds at the least (default: 60)")
+    parser.add_argument("--seconds", type=float, default=8, help="and for so long (default: 8)")
     parser.add_argument("--size", type=int, default=224, help="height and width of images (default: 224)")
     arguments = parser.parse_args()
     every = sorted(path.stem for path in SPECS.glob("*.yaml")) if arguments.all else NETWORKS
     rows = []
     for name in arguments.names or every:
-        rows.append(row(name, arguments.size, arguments.rounds))
+        rows.append(row(name, arguments.size, arguments.rounds, arguments.seconds))
         print(*rows[-1], sep="\t", file=sys.stderr, flush=True)
     show(("network", "netspec", "torch's export", "netspec / torch", "copy / netspec"), rows)
 
