@@ -12,6 +12,7 @@ import argparse
 import multiprocessing
 import sys
 import time
+from collections import Counter
 
 from tests.verify.mutants.judging import Outcome
 from tests.verify.mutants.networks import names
@@ -34,7 +35,8 @@ def main() -> int:
     with multiprocessing.get_context("spawn").Pool(arguments.jobs) as pool:
         for outcomes in pool.imap(in_own_process, work):
             found += outcomes
-            print(f"{outcomes[0].network}: {len(outcomes)} mutants", file=sys.stderr, flush=True)
+            for network, count in Counter(outcome.network for outcome in outcomes).items():
+                print(f"{network}: {count} mutants", file=sys.stderr, flush=True)
     print(report(found))
     print(f"\n{time.perf_counter() - start:.0f} s")
     return 1 if any(outcome.lives for outcome in found) else 0
