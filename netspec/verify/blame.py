@@ -43,7 +43,8 @@ class LayerAtFault(Diagnostic):
     def outcome(self) -> str:
         if self.reason:
             return f"{self.reason} ({self.engine})"
-        return f"it is off by {self.error:.1e}, where {self.engine} may be by {self.bound:.1e}"
+        they_are = "it is" if len(self.layers) == 1 else "they are"
+        return f"{they_are} off by {self.error:.1e}, where {self.engine} may be by {self.bound:.1e}"
 
     @property
     def label(self) -> str:

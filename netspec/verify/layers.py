@@ -59,7 +59,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class _Between:
-    """What stands between joined layers: the first of them, and what they give in float64 and in torch."""
+    """What joined layers hand on, which is no tensor of the file: the layers so far, what the last gives."""
 
     nodes: tuple[Node, ...]
     exact: Array
@@ -117,12 +117,10 @@ class Layers:
 
     def _is_given(self, node: Node, value: Value) -> bool:
         """Whether a layer has a tensor of its own for a value: not if it passes its input or a weight on."""
-        tensor = self._carriers.get(value.name)
+        tensor = self._carriers.get(value.name, "")
         passed = {self._carriers.get(entry.name) for entry in node.inputs}
         owned = {f"{node.owner}.{weight.name}" for weight in node.op.weights(*node.input_types)}
-        if not tensor:
-            return False
-        return tensor not in passed | owned and not tensor.startswith(("%", "constant/"))
+        return bool(tensor) and tensor not in passed | owned and not tensor.startswith(("%", "constant/"))
 
     def _layer(
         self,

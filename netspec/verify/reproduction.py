@@ -52,7 +52,8 @@ def reproduce(layer: Layer, folder: Path, name: str, lane: Lane | None) -> str:
             data=data.name, model=target.name, level=run.optimisation.name, provider=run.provider
         )
         beside.with_name(program.name).write_text(text, encoding="utf-8")
-    return f"{target} is this layer alone, with its input; run {program.name} in that folder"
+    alone = "this layer" if len(layer.nodes) == 1 else "these layers"
+    return f"{target} is {alone} alone, with its input; run {program.name} in that folder"
 
 
 def _portable(array: Array) -> Array:

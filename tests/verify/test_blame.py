@@ -268,9 +268,9 @@ def test_joined_layers_are_measured_and_blamed_together(guilty: str, tmp_path: P
     assert found is not None
     assert found.layers == ("layer1", "layer2", "layer3")
     (fault_found,) = found.findings
-    assert "the layers layer1 (Linear), layer2 (Dropout), layer3 (BatchNorm1d) are together" in (
-        fault_found.text
-    )
+    named = "the layers layer1 (Linear), layer2 (Dropout), layer3 (BatchNorm1d) are together at fault"
+    assert fault_found.text.startswith(f"{named}: alone, on the right input, they are off by")
+    assert any("is these layers alone" in note.text for note in fault_found.notes)
 
 
 REAL = {
